@@ -2,7 +2,9 @@ package merge
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,34 +12,17 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// findingKey has the properties that equal findings of several reports share.
-type findingKey struct {
-	model      string // code, API, version, software and client id
-	broker     string
-	reason     string
-	advertised model.Range
-	hasRange   bool
-	// message is the message without numbers. Details distinguish findings with one code.
-	message string
-}
-
-// Compare implements model.Key.
-func (k findingKey) Compare(o findingKey) int {
-	return cmp.Or(
-		cmp.Compare(k.model, o.model), cmp.Compare(k.broker, o.broker), cmp.Compare(k.reason, o.reason),
-		cmp.Compare(k.advertised.Min, o.advertised.Min), cmp.Compare(k.advertised.Max, o.advertised.Max), cmp.Compare(k.message, o.message),
-	)
-}
-
 // numbers matches numbers in a message. They differ between reports.
 var numbers = regexp.MustCompile(`[0-9][0-9,.]*`)
 
-func keyOfFinding(f *model.Finding) findingKey {
-	key := findingKey{model: f.Key().String(), broker: f.Broker, reason: f.Reason, message: numbers.ReplaceAllString(f.Message, "0")}
-	if f.Advertised != nil {
-		key.hasRange, key.advertised = true, *f.Advertised
+// keyOfFinding joins the properties that equal findings of several reports share. The message,
+// without numbers, distinguishes details of findings with one code.
+func keyOfFinding(f *model.Finding) string {
+	advertised := ""
+	if a := f.Advertised; a != nil {
+		advertised = fmt.Sprintf("%05d %05d", int(a.Min)-math.MinInt16, int(a.Max)-math.MinInt16)
 	}
-	return key
+	return model.JoinKey(f.Key().String(), f.Broker, f.Reason, advertised, numbers.ReplaceAllString(f.Message, "0"))
 }
 
 // addFinding adds a finding of a report. indexes maps the report's captures to the result's.

@@ -105,16 +105,16 @@ type aggregate struct {
 	embedded int
 	// indexes are the indexes of the captures in sum, by part.
 	indexes     map[string][]uint32
-	brokers     *model.Table[model.BrokerKey, model.Broker]
-	nodes       *model.Table[model.NodeKey, model.Node]
-	clients     *model.Table[model.ClientKey, model.Client]
-	connections *model.Table[model.ConnectionID, model.Connection]
+	brokers     *model.Table[model.Broker]
+	nodes       *model.Table[model.Node]
+	clients     *model.Table[model.Client]
+	connections *model.Table[model.Connection]
 	// last is the largest id that connections can keep; empty while it keeps all.
-	last     model.ConnectionID
-	findings map[string]*model.Table[findingKey, model.Finding]
+	last     string
+	findings map[string]*model.Table[model.Finding]
 	folded   model.Folded
 	// targets are the clients of sum.Target.
-	targets       *model.Table[model.TargetKey, model.TargetClient]
+	targets       *model.Table[model.TargetClient]
 	foldedTargets model.TargetSummary
 }
 
@@ -130,7 +130,7 @@ func newAggregate(captures []model.Capture) *aggregate {
 		clients:     model.NewTable((*model.Client).Key, (*model.Client).Merge),
 		connections: model.NewTable((*model.Connection).Key, (*model.Connection).Merge),
 		targets:     model.NewTable((*model.TargetClient).Key, (*model.TargetClient).Merge),
-		findings:    map[string]*model.Table[findingKey, model.Finding]{},
+		findings:    map[string]*model.Table[model.Finding]{},
 	}
 	for i := range captures {
 		part := captures[i].Part

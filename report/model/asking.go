@@ -1,9 +1,6 @@
 package model
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
 // Askers are the clients that requested the ranges in any report.
 type Askers map[asker]bool
@@ -15,7 +12,7 @@ func NewAskers(rows []TargetClient) Askers {
 	a := Askers{}
 	for i := range rows {
 		for _, address := range rows[i].AskingAddresses {
-			a[asker{strings.Join(rows[i].ClientIDs, "\x00"), address}] = true
+			a[asker{JoinKey(rows[i].ClientIDs...), address}] = true
 		}
 	}
 	return a
@@ -33,7 +30,7 @@ func (a Askers) Has(clientIDs string, addresses []string) bool {
 // one capture showed both. isChanged is false if there are none.
 func (c TargetClient) withAskers(a Askers) (row TargetClient, isChanged bool) {
 	isCertain := func(u TargetUse) bool { return u.Certain && u.Reason == ReasonNotAsked && u.Target != nil }
-	if !slices.ContainsFunc(c.APIs, isCertain) || !a.Has(strings.Join(c.ClientIDs, "\x00"), c.BreakingAddresses) {
+	if !slices.ContainsFunc(c.APIs, isCertain) || !a.Has(JoinKey(c.ClientIDs...), c.BreakingAddresses) {
 		return c, false
 	}
 	apis := c.APIs

@@ -2,6 +2,8 @@ package model
 
 import (
 	"cmp"
+	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -159,16 +161,8 @@ func CompareOtherProtocols(a, b OtherProtocol) int {
 	return cmp.Or(cmp.Compare(a.Address, b.Address), cmp.Compare(a.Protocol, b.Protocol))
 }
 
-// BrokerKey identifies a broker.
-type BrokerKey struct{ address, network string }
-
-// Compare orders keys by address, then by network.
-func (k BrokerKey) Compare(o BrokerKey) int {
-	return cmp.Or(cmp.Compare(k.address, o.address), cmp.Compare(k.network, o.network))
-}
-
 // Key identifies b.
-func (b *Broker) Key() BrokerKey { return BrokerKey{b.Address, b.Network} }
+func (b *Broker) Key() string { return JoinKey(b.Address, b.Network) }
 
 // Merge adds the data of another report about the broker. Ranges and release come from the report
 // with more APIs.
@@ -231,20 +225,10 @@ func joinSpans(a, b []Span) []Span {
 	return out
 }
 
-// NodeKey identifies a node.
-type NodeKey struct {
-	cluster string
-	id      int32
-	address string
-}
-
-// Compare orders keys by cluster, node id and address.
-func (k NodeKey) Compare(o NodeKey) int {
-	return cmp.Or(cmp.Compare(k.cluster, o.cluster), cmp.Compare(k.id, o.id), cmp.Compare(k.address, o.address))
-}
-
 // Key identifies n.
-func (n *Node) Key() NodeKey { return NodeKey{n.Cluster, n.NodeID, n.Address} }
+func (n *Node) Key() string {
+	return JoinKey(n.Cluster, fmt.Sprintf("%010d", int64(n.NodeID)-math.MinInt32), n.Address)
+}
 
 // Merge adds the data of another report about the node.
 func (n *Node) Merge(o *Node) {
@@ -254,14 +238,8 @@ func (n *Node) Merge(o *Node) {
 	}
 }
 
-// ConnectionID is the type of Connection.ID as a key.
-type ConnectionID string
-
-// Compare orders ids as text.
-func (k ConnectionID) Compare(o ConnectionID) int { return cmp.Compare(k, o) }
-
 // Key identifies c.
-func (c *Connection) Key() ConnectionID { return ConnectionID(c.ID) }
+func (c *Connection) Key() string { return c.ID }
 
 // Merge keeps the larger counts, because both hosts counted the same requests.
 func (c *Connection) Merge(o *Connection) {
@@ -270,25 +248,17 @@ func (c *Connection) Merge(o *Connection) {
 	c.Checked, c.Exempt = max(c.Checked, o.Checked), max(c.Exempt, o.Exempt)
 }
 
-// ClientKey identifies a client by its software or, without one, by its client ids. An inferred
-// client also has its inference and addresses.
-type ClientKey struct{ name, version, rest string }
-
-// Compare orders keys by software first.
-func (k ClientKey) Compare(o ClientKey) int {
-	return cmp.Or(cmp.Compare(k.name, o.name), cmp.Compare(k.version, o.version), cmp.Compare(k.rest, o.rest))
-}
-
-// Key identifies c.
-func (c *Client) Key() ClientKey {
-	key := ClientKey{name: c.SoftwareName, version: c.SoftwareVersion}
+// Key identifies c by its software or, without one, by its client ids. An inferred client also has
+// its inference and addresses.
+func (c *Client) Key() string {
+	rest := ""
 	switch {
 	case c.Inferred != "":
-		key.rest = "inferred\x00" + c.Inferred + "\x00" + strings.Join(c.Addresses, "\x00")
+		rest = JoinKey("inferred", c.Inferred, JoinKey(c.Addresses...))
 	case c.SoftwareName == "":
-		key.rest = strings.Join(c.ClientIDs, "\x00")
+		rest = JoinKey(c.ClientIDs...)
 	}
-	return key
+	return JoinKey(c.SoftwareName, c.SoftwareVersion, rest)
 }
 
 // Merge adds the data of another row about the same client.
@@ -305,24 +275,17 @@ func (c *Client) Merge(o *Client) {
 // Merge adds the counts of o.
 func (s *TargetSummary) Merge(o *TargetSummary) { addCounts(s, o) }
 
-// TargetKey identifies a client of a target.
-type TargetKey struct{ name, version, clientIDs, principal, role string }
-
-// Compare orders keys by software first.
-func (k TargetKey) Compare(o TargetKey) int {
-	return cmp.Or(
-		cmp.Compare(k.name, o.name), cmp.Compare(k.version, o.version), cmp.Compare(k.clientIDs, o.clientIDs),
-		cmp.Compare(k.principal, o.principal), cmp.Compare(k.role, o.role),
-	)
+// Key identifies c.
+func (c *TargetClient) Key() string {
+	return JoinKey(c.SoftwareName, c.SoftwareVersion, c.clientIDs(), c.Principal, c.Role)
 }
 
-// Key identifies c.
-func (c *TargetClient) Key() TargetKey {
-	key := TargetKey{name: c.SoftwareName, version: c.SoftwareVersion, principal: c.Principal, role: c.Role}
-	if c.Role == "" {
-		key.clientIDs = strings.Join(c.ClientIDs, "\x00")
+// clientIDs joins the client ids; those of brokers among themselves do not identify a row.
+func (c *TargetClient) clientIDs() string {
+	if c.Role != "" {
+		return ""
 	}
-	return key
+	return JoinKey(c.ClientIDs...)
 }
 
 // Merge adds the data of another row about the same client.

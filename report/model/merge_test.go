@@ -138,7 +138,7 @@ func TestUnion(t *testing.T) {
 			t.Errorf("%v and %v: %v, want %v", tt.a, tt.b, got, tt.want)
 		}
 	}
-	if a := (&Table[ConnectionID, Connection]{}); a.Last() != "" {
+	if a := (&Table[Connection]{}); a.Last() != "" {
 		t.Errorf("an empty table has the last key %q", a.Last())
 	}
 }

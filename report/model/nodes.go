@@ -53,7 +53,7 @@ func (r *Report) Uncaptured(since Time) Uncaptured {
 // (Metadata v0 and v1), each address is a broker: equal node ids can be of different clusters. An
 // address at which another cluster answered is not captured: private networks share addresses.
 func (r *Report) nodesSince(since Time) (nodes [][]Node) {
-	isInCluster, answered := map[NodeKey]bool{}, map[string]string{}
+	isInCluster, answered := map[string]bool{}, map[string]string{}
 	for i := range r.Brokers {
 		if b := &r.Brokers[i]; b.Cluster != nil {
 			answered[b.Address] = max(answered[b.Address], *b.Cluster)

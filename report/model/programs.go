@@ -7,13 +7,13 @@ import "slices"
 // software that has its client id and its principal. Clients among askers are judged as such.
 // t.Apart gets the rows that changed.
 func (t *Target) Join(rows []TargetClient, askers Askers) (joined []TargetClient) {
-	before, isApart := slices.Clone(rows), map[TargetKey]bool{}
+	before, isApart := slices.Clone(rows), map[string]bool{}
 	for i := range rows {
 		c := &rows[i]
 		*c, isApart[c.Key()] = c.withAskers(askers)
 	}
 	type user struct{ clientIDs, principal string }
-	of := func(c *TargetClient) user { return user{c.Key().clientIDs, c.Principal} }
+	of := func(c *TargetClient) user { return user{c.clientIDs(), c.Principal} }
 	announced := map[user][]*TargetClient{}
 	for i := range rows {
 		if c := &rows[i]; c.SoftwareName != "" && c.Role == "" {
@@ -65,7 +65,7 @@ func (t *Target) Rows() []TargetClient {
 	if len(t.Apart) == 0 {
 		return t.Clients
 	}
-	isApart := map[TargetKey]bool{}
+	isApart := map[string]bool{}
 	for i := range t.Apart {
 		isApart[t.Apart[i].Key()] = true
 	}
