@@ -299,36 +299,35 @@ func tlsSession(info *tlsrecord.Info) *model.TLSSession {
 }
 
 // facts returns the facts about the broker's address of g.
-func (f *findings) facts(g *group) addressFacts {
-	facts := addressFacts{}
-	at := f.known.at(g.key.broker)
-	if at != nil {
+func (f *findings) facts(g *group) (facts addressFacts) {
+	if at := f.known.at(g.key.broker); at != nil {
 		facts = at.facts
 	}
-	facts.gotThrough = func(g *group) bool {
-		return at != nil && slices.ContainsFunc(g.first, func(o occurrence) bool { return at.through.has(o.client.Addr()) })
-	}
 	facts.clear = facts.clear && (g.sample == nil || !f.history.WantsTLS(g.sample))
-	facts.onTarget = f.known.target.fateOf
-	facts.restarted = func() bool { return f.history.Restarted(g.key.broker) }
-	facts.works = func() bool { return f.history.Works(g.key.broker) }
-	facts.askedMore = func() bool {
-		return slices.ContainsFunc(g.addresses.list, func(a netip.Addr) bool {
-			return f.history.AskedMore(g.key.clientID, a, g.key.broker.Domain)
-		})
-	}
-	facts.answersLowest = func() bool {
-		return g.sample != nil && f.history.Answers(g.key.broker, apiVersionsKey, g.sample.LowestAsked())
-	}
-	facts.refusal = func() (sealed.Refusal, bool) { return f.refusal(g) }
-	facts.served = func() bool {
-		var clientIDs []string
-		if g.key.hasClientID {
-			clientIDs = []string{g.key.clientID}
-		}
-		return f.known.served(g.key.broker, g.key.software, clientIDs, g.addresses.list)
-	}
 	return facts
+}
+
+// gotThrough reports whether a client of g completed a TLS handshake with the broker, or got a
+// plaintext answer.
+func (f *findings) gotThrough(g *group) bool {
+	at := f.known.at(g.key.broker)
+	return at != nil && slices.ContainsFunc(g.first, func(o occurrence) bool { return at.through.has(o.client.Addr()) })
+}
+
+// askedMore reports whether the client of g was answered more than ApiVersions.
+func (f *findings) askedMore(g *group) bool {
+	return slices.ContainsFunc(g.addresses.list, func(a netip.Addr) bool {
+		return f.history.AskedMore(g.key.clientID, a, g.key.broker.Domain)
+	})
+}
+
+// served reports whether the broker served the client of g, on other connections.
+func (f *findings) served(g *group) bool {
+	var clientIDs []string
+	if g.key.hasClientID {
+		clientIDs = []string{g.key.clientID}
+	}
+	return f.known.served(g.key.broker, g.key.software, clientIDs, g.addresses.list)
 }
 
 func (f *findings) begun(g *group) { g.ids = []evidence.ID{f.newID()} }

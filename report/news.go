@@ -215,16 +215,16 @@ func (f *findings) repeated() (out []model.News) {
 
 // now returns the current finding of a group. ok is false if another finding replaces it.
 func (f *findings) now(g *group) (out model.Finding, ok bool) {
-	rule, drop := f.ruleOf(g)
-	if drop {
-		return model.Finding{}, false
-	}
 	waits := g.count == 0
 	if waits {
 		g = g.withOutcome()
 	}
+	rule, severity, drop := f.decided(g)
+	if drop {
+		return model.Finding{}, false
+	}
 	g = f.concluded(g)
-	out = f.finish(g, rule, f.severityOf(g, rule))
+	out = f.finish(g, rule, severity)
 	out.Release = f.releaseGuesser()(g)
 	if waits {
 		clear(out.Outcomes)

@@ -2,7 +2,6 @@ package report
 
 import (
 	"github.com/kafkavet/kafkavet/decode"
-	"github.com/kafkavet/kafkavet/decode/sealed"
 	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/report/history"
 	"github.com/kafkavet/kafkavet/report/model"
@@ -19,8 +18,8 @@ type Rule struct {
 	// Documentation is the text of explain. Each part is a paragraph in plain text.
 	Documentation model.Documentation
 
-	// severity returns the severity by the facts about a finding; nil if Severity always holds.
-	severity func(g *group, at addressFacts) model.Severity
+	// severity returns the severity by the whole input; nil if Severity always holds.
+	severity func(g *group, f *findings) model.Severity
 	// groups says which properties findings about suspects share.
 	groups grouping
 	// explains: the finding blames someone, so it says which other causes are ruled out. omits are
@@ -53,12 +52,20 @@ type Rule struct {
 	// replacedBy returns the rule that the whole input supports instead of this one; nil for this
 	// one. drop: another finding reports the same, or the rest of the input withdraws it. It is
 	// nil for most rules.
-	replacedBy func(g *group, at addressFacts) (instead *Rule, drop bool)
+	replacedBy func(g *group, f *findings) (instead *Rule, drop bool)
 	// message, why and advice return the texts of the finding. They contain no address, client id
 	// or host name.
 	message, why, advice func(s *subject) string
 	// commands returns commands that help; nil for most.
 	commands func(s *subject) []model.Command
+}
+
+// always returns a text that does not depend on the finding.
+func always(text string) func(*subject) string { return func(*subject) string { return text } }
+
+// causedBy returns the suspect function of a rule about requests with one cause.
+func causedBy(cause history.Cause) func(*history.Suspect, *history.Ruling) (string, bool) {
+	return func(_ *history.Suspect, r *history.Ruling) (string, bool) { return "", r.Cause == cause }
 }
 
 // grouping says which properties the findings of a rule about suspects share.
@@ -110,24 +117,6 @@ type addressFacts struct {
 	deaf bool
 	// failed counts the TLS handshakes that failed.
 	failed uint64
-	// gotThrough reports whether a client of the finding completed a TLS handshake there, or got a
-	// plaintext answer.
-	gotThrough func(g *group) bool
-	// restarted reports whether the broker restarted at each change of its tables.
-	restarted func() bool
-	// works reports whether requests other than ApiVersions were answered there.
-	works func() bool
-	// askedMore reports whether the client of the finding was answered more than ApiVersions.
-	askedMore func() bool
-	// served reports whether the client of the finding was served there, on other connections.
-	served func() bool
-	// answersLowest reports whether the lowest ApiVersions version of the client is answered there.
-	answersLowest func() bool
-	// refusal returns what the shape of encrypted connections shows about the requests of the
-	// finding (KV2020).
-	refusal func() (sealed.Refusal, bool)
-	// onTarget returns the fate of the requests of the finding on the release named with --target.
-	onTarget func(g *group) fate
 }
 
 // rules are all rules in the order of their codes. It is the only list of them.

@@ -44,12 +44,8 @@ var clientNameRule = Rule{
 	message: func(s *subject) string {
 		return fmt.Sprintf("%s answered INVALID_REQUEST: the %s is not allowed", s.request(), s.key.detail)
 	},
-	why: func(*subject) string {
-		return "KIP-511 allows letters, digits, hyphens and dots, with a letter or digit at both ends. The answer holds no ranges, so the client cannot go on."
-	},
-	advice: func(*subject) string {
-		return "Set an allowed software name and version in the client (franz-go: kgo.SoftwareNameAndVersion), or use a release of the library that does so itself."
-	},
+	why:    always("KIP-511 allows letters, digits, hyphens and dots, with a letter or digit at both ends. The answer holds no ranges, so the client cannot go on."),
+	advice: always("Set an allowed software name and version in the client (franz-go: kgo.SoftwareNameAndVersion), or use a release of the library that does so itself."),
 }
 
 // hasBadSoftware reports whether ApiVersions was answered with error 42 because of the software
@@ -85,9 +81,7 @@ var wrongRefusalRule = Rule{
 	message: func(s *subject) string {
 		return fmt.Sprintf("%s answered with error 35 in the layout of v%d, where v0 is due", s.request(), s.key.version)
 	},
-	why: func(*subject) string {
-		return "KIP-511 demands a v0 body for this error. It is a fault of the broker or of a proxy, and not of the client, which cannot read it."
-	},
+	why: always("KIP-511 demands a v0 body for this error. It is a fault of the broker or of a proxy, and not of the client, which cannot read it."),
 	advice: func(s *subject) string {
 		return fmt.Sprintf("Upgrade or fix the broker or proxy. Until then %s.", s.lower())
 	},

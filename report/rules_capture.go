@@ -25,10 +25,8 @@ var bytesMissingRule = Rule{
 		}
 		return fmt.Sprintf("%s missing in %s of %s", words.Plural(s.bytes, "byte"), words.Plural(s.gaps, "place"), words.Plural(s.count, "connection"))
 	},
-	why: func(*subject) string { return "What was not seen was not checked." },
-	advice: func(*subject) string {
-		return "Capture with a larger buffer (tcpdump -B 65536), the full packet length (-s 0) and a filter on the broker's port."
-	},
+	why:    always("What was not seen was not checked."),
+	advice: always("Capture with a larger buffer (tcpdump -B 65536), the full packet length (-s 0) and a filter on the broker's port."),
 }
 
 // droppedDetail distinguishes packets that the capturing system dropped from bytes that
@@ -48,10 +46,8 @@ var midstreamRule = Rule{
 	message: func(s *subject) string {
 		return fmt.Sprintf("%s open before the capture began", words.Plural(s.count, "connection"))
 	},
-	why: func(*subject) string { return "What was negotiated at its start was not seen." },
-	advice: func(*subject) string {
-		return "Begin to capture before the client starts, or restart the client while capturing."
-	},
+	why:    always("What was negotiated at its start was not seen."),
+	advice: always("Begin to capture before the client starts, or restart the client while capturing."),
 }
 
 // isKafkaOrTLS reports whether c can be a Kafka connection.

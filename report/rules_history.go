@@ -98,18 +98,14 @@ var saslMissingRule = Rule{
 		Do:   "Set security.protocol of the client to SASL_PLAINTEXT or SASL_SSL, with mechanism and credentials. Or use the port of a listener without SASL.",
 	},
 	groups: byClient, explains: true, omits: []string{"authentication"},
-	suspect: func(_ *history.Suspect, r *history.Ruling) (string, bool) {
-		return "", r.Cause == history.NoSASL
-	},
+	suspect: causedBy(history.NoSASL),
 	message: func(s *subject) string {
 		return fmt.Sprintf("the client sent no SASL handshake, and the broker closed %s on the first request that needs it", words.Plural(s.count, "connection"))
 	},
 	why: func(s *subject) string {
 		return fmt.Sprintf("The port %s a SASL listener: it answers ApiVersions to everyone, and closes on everything else until the client authenticates.", s.is())
 	},
-	advice: func(*subject) string {
-		return "Set security.protocol of the client to SASL_PLAINTEXT or SASL_SSL, with mechanism and credentials, or use the port of a listener without SASL."
-	},
+	advice: always("Set security.protocol of the client to SASL_PLAINTEXT or SASL_SSL, with mechanism and credentials, or use the port of a listener without SASL."),
 }
 
 // isWrapped reports whether a preface went before the requests.
@@ -136,11 +132,9 @@ var notKafkaRule = Rule{
 			"In any version it counts if there is neither an answer nor a close, or if the port is none that brokers often use. ApiVersions v3 or higher alone, closed on a port such as 9092, is KV2002.",
 		Do: "Check bootstrap.servers, advertised.listeners and the port mappings between client and broker. If nothing was answered, check also whether the listener requires TLS (security.protocol) or SASL.",
 	},
-	explains: true,
-	groups:   byClient,
-	suspect: func(_ *history.Suspect, r *history.Ruling) (string, bool) {
-		return "", r.Cause == history.NotKafka
-	},
+	explains:   true,
+	groups:     byClient,
+	suspect:    causedBy(history.NotKafka),
 	connection: func(c *decode.Connection, _ past) (string, bool) { return foreign(c) },
 	message: func(s *subject) string {
 		if s.key.detail != "" {
@@ -266,9 +260,7 @@ var sessionRule = Rule{
 		Do: "Use a client that authenticates again (kafka-clients 2.2, librdkafka 1.6, franz-go, sarama 1.38 or later), or raise connections.max.reauth.ms.",
 	},
 	groups: byClient, explains: true,
-	suspect: func(_ *history.Suspect, r *history.Ruling) (string, bool) {
-		return "", r.Cause == history.SessionOver
-	},
+	suspect: causedBy(history.SessionOver),
 	message: func(s *subject) string {
 		return fmt.Sprintf("the SASL session was over, and the broker closed %s on the next request", words.Plural(s.count, "connection"))
 	},
@@ -313,9 +305,7 @@ var cutOffRule = Rule{
 		return fmt.Sprintf("The request has %s; a broker accepts 104,857,600 bytes (100 MiB) unless socket.request.max.bytes is set. It %s a request that is too large, or that a proxy refused at its header. The version is not known to be at fault.",
 			bytesText(s.sample.Exchange.Size), s.is())
 	},
-	advice: func(*subject) string {
-		return "Compare the size with socket.request.max.bytes of the broker (default 104857600); lower max.request.size and batch.size of the client, or raise the broker's limit."
-	},
+	advice: always("Compare the size with socket.request.max.bytes of the broker (default 104857600); lower max.request.size and batch.size of the client, or raise the broker's limit."),
 }
 
 // cutInside is the detail of findings in which the broker did not have the complete request.
@@ -338,10 +328,8 @@ var fallbackRule = Rule{
 	message: func(s *subject) string {
 		return fmt.Sprintf("%s answered UNSUPPORTED_VERSION, then %s answered", s.request(), s.key.detail)
 	},
-	why: func(*subject) string {
-		return "The client tries what is new first, and goes back or goes on without it, as it intends. It was served."
-	},
-	advice: func(*subject) string { return "Nothing needs to be done." },
+	why:    always("The client tries what is new first, and goes back or goes on without it, as it intends. It was served."),
+	advice: always("Nothing needs to be done."),
 }
 
 var apiMissingRule = Rule{
@@ -355,7 +343,7 @@ var apiMissingRule = Rule{
 		Wire: "ApiVersions, Metadata or FindCoordinator, their responses, and no further request of the client.",
 		Do:   "Look at the client's log. For InitProducerId set enable.idempotence=false, or use a broker that supports it. For other APIs use a broker or listener that advertises them.",
 	},
-	severity: func(g *group, _ addressFacts) model.Severity {
+	severity: func(g *group, _ *findings) model.Severity {
 		if g.left > 0 {
 			return model.Warning
 		}

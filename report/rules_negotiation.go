@@ -13,8 +13,8 @@ import (
 
 // unlessTLS is the replacedBy of rules about refused plaintext requests. If the address uses TLS
 // and never plaintext Kafka, TLS is the cause.
-func unlessTLS(g *group, at addressFacts) (instead *Rule, drop bool) {
-	switch {
+func unlessTLS(g *group, f *findings) (instead *Rule, drop bool) {
+	switch at := f.facts(g); {
 	case at.clear:
 	case at.confused:
 		return nil, true
@@ -142,7 +142,7 @@ var apiVersionsRefusedRule = Rule{
 			"Or upgrade the broker or service. If it answers no version, check that the port is a Kafka listener in the clear: a listener that requires TLS does the same (KV2007).",
 	},
 	explains: true,
-	severity: func(g *group, _ addressFacts) model.Severity {
+	severity: func(g *group, _ *findings) model.Severity {
 		if g.key.detail == otherLayout && g.count < 2 {
 			return model.Warning // the client may have been a health check
 		}
@@ -159,17 +159,17 @@ var apiVersionsRefusedRule = Rule{
 	departure: func(d *departure, f *findings) (string, bool) {
 		return otherLayout, d.ranges != nil && d.stage == history.Unreadable && !d.asked && d.left && !d.torn && !f.serves(d)
 	},
-	replacedBy: func(g *group, at addressFacts) (instead *Rule, drop bool) {
+	replacedBy: func(g *group, f *findings) (instead *Rule, drop bool) {
 		if g.key.detail == otherLayout {
 			return nil, false
 		}
-		instead, drop = unlessTLS(g, at)
+		instead, drop = unlessTLS(g, f)
 		switch {
 		case g.key.detail != "":
-			return nil, at.served()
+			return nil, f.served(g)
 		case instead != nil || drop:
 			return instead, drop
-		case g.askedLower() && at.answersLowest() && at.served():
+		case g.askedLower() && f.history.Answers(g.key.broker, apiVersionsKey, g.sample.LowestAsked()) && f.served(g):
 			return &downgradedRule, false
 		}
 		return nil, false
@@ -305,7 +305,7 @@ var downgradedRule = Rule{
 		}
 		return "The protocol intends this (KIP-511): the broker is older than the client, and both know it now."
 	},
-	advice: func(*subject) string { return "Nothing needs to be done." },
+	advice: always("Nothing needs to be done."),
 }
 
 // intervals counts the pauses between the connections of a finding, by the host of the client.
@@ -355,11 +355,12 @@ var clientLeftRule = Rule{
 			"If the client is a health check, there is nothing to do.",
 	},
 	explains: true, omits: besideLeaving,
-	severity: func(g *group, at addressFacts) model.Severity {
+	severity: func(g *group, f *findings) model.Severity {
 		n, isRegular := g.intervals()
+		works := f.history.Works(g.key.broker)
 		switch {
 		case g.key.detail != "" || !isRegular:
-		case n > 1 && at.works(), !at.askedMore() && (at.works() || g.count < 2):
+		case n > 1 && works, !f.askedMore(g) && (works || g.count < 2):
 			return model.Info
 		}
 		return model.Warning
@@ -399,8 +400,8 @@ var clientLeftRule = Rule{
 
 var rangesChangedRule = Rule{
 	Code: "KV2005", Title: "ranges-changed", Severity: model.Warning,
-	severity: func(_ *group, at addressFacts) model.Severity {
-		if at.restarted() {
+	severity: func(g *group, f *findings) model.Severity {
+		if f.history.Restarted(g.key.broker) {
 			return model.Info
 		}
 		return model.Warning
@@ -452,8 +453,6 @@ var beforeNegotiationRule = Rule{
 	message: func(s *subject) string {
 		return fmt.Sprintf("%s sent before the ApiVersions response arrived", s.request())
 	},
-	why: func(*subject) string {
-		return "Its version cannot come from the broker's answer; the client guessed it or was set to it."
-	},
-	advice: func(*subject) string { return "Nothing needs to be done unless the request was refused." },
+	why:    always("Its version cannot come from the broker's answer; the client guessed it or was set to it."),
+	advice: always("Nothing needs to be done unless the request was refused."),
 }

@@ -46,9 +46,7 @@ var prefaceRule = Rule{
 		}
 		return "A load balancer or proxy is between the client and the broker."
 	},
-	advice: func(*subject) string {
-		return "Check that the other end expects this preface. Kafka brokers do not."
-	},
+	advice: always("Check that the other end expects this preface. Kafka brokers do not."),
 }
 
 // prefacesOf describes the prefaces of c.

@@ -27,8 +27,8 @@ var sealedRule = Rule{
 		Do: "Confirm it with a TLS key log of one side (--tls-keylog). The report then has the request, its version and the advertised range. The key log must be written while the connections begin.",
 	},
 	sealed: true, explains: true,
-	replacedBy: func(_ *group, at addressFacts) (instead *Rule, drop bool) {
-		_, refused := at.refusal()
+	replacedBy: func(g *group, f *findings) (instead *Rule, drop bool) {
+		_, refused := f.refusal(g)
 		return nil, !refused
 	},
 	message: func(s *subject) string {
@@ -36,10 +36,8 @@ var sealedRule = Rule{
 		return fmt.Sprintf("the broker closed on a request of %s inside TLS that it did not answer, %s of %s times",
 			sizeText(r), words.Number(r.Refused), words.Number(r.Total))
 	},
-	why: sealedWhy,
-	advice: func(*subject) string {
-		return "Make sure with a TLS key log (--tls-keylog FILE): then the report names the request and its version. KV9001 says how to get one."
-	},
+	why:    sealedWhy,
+	advice: always("Make sure with a TLS key log (--tls-keylog FILE): then the report names the request and its version. KV9001 says how to get one."),
 }
 
 // conclusion is the inference about requests inside TLS.

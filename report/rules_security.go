@@ -70,8 +70,8 @@ var tlsConfusionRule = Rule{
 		}
 		return "", false
 	},
-	replacedBy: func(g *group, at addressFacts) (instead *Rule, drop bool) {
-		if g.key.detail == tlsClosed && !at.clear && (at.tls || at.deaf || g.count < closedAgain) {
+	replacedBy: func(g *group, f *findings) (instead *Rule, drop bool) {
+		if at := f.facts(g); g.key.detail == tlsClosed && !at.clear && (at.tls || at.deaf || g.count < closedAgain) {
 			return &handshakeFailedRule, false
 		}
 		return nil, false
@@ -170,7 +170,7 @@ var authenticationRule = Rule{
 		}
 		return detail, r.Cause == history.Authentication
 	},
-	replacedBy: func(g *group, _ addressFacts) (instead *Rule, drop bool) {
+	replacedBy: func(g *group, _ *findings) (instead *Rule, drop bool) {
 		switch g.key.detail {
 		case leftAfterHandshake, leftWithoutJoinGroup, leftAfterChallenge, closedOnTokens:
 			return nil, g.count < 2 // once it may have been stopped
@@ -307,7 +307,7 @@ var encryptedRule = Rule{
 		}
 		return message
 	},
-	why: func(*subject) string { return "Nothing inside was checked." },
+	why: always("Nothing inside was checked."),
 	advice: func(s *subject) string {
 		advice := encryptedAdvice(s.key.detail)
 		if n := s.unexplained(); n > 0 {
@@ -364,9 +364,9 @@ const noByte = "no byte came from the other side"
 
 var handshakeFailedRule = Rule{
 	Code: "KV9004", Title: "tls-handshake-failed", Severity: model.Info,
-	severity: func(g *group, at addressFacts) model.Severity {
-		again := max(at.failed, g.count) > 1 || strings.HasPrefix(g.key.detail, alertPrefix)
-		if at.gotThrough(g) || !again || g.key.broker.Addr.Port() == httpsPort {
+	severity: func(g *group, f *findings) model.Severity {
+		again := max(f.facts(g).failed, g.count) > 1 || strings.HasPrefix(g.key.detail, alertPrefix)
+		if f.gotThrough(g) || !again || g.key.broker.Addr.Port() == httpsPort {
 			return model.Info
 		}
 		return model.Warning

@@ -15,18 +15,18 @@ var (
 
 // breaksForCertain is the replacedBy of breaksRule. The whole input can show that the client only
 // likely breaks, or not at all.
-func breaksForCertain(g *group, at addressFacts) (instead *Rule, drop bool) {
-	switch f := at.onTarget(g); {
-	case f < likely:
+func breaksForCertain(g *group, f *findings) (instead *Rule, drop bool) {
+	switch fate := f.known.target.fateOf(g); {
+	case fate < likely:
 		return nil, true
-	case f == likely:
+	case fate == likely:
 		return &likelyBreaksRule, false
 	}
 	return nil, false
 }
 
 // breaksOnTarget makes KV4001.
-func breaksOnTarget(s model.Severity, replacedBy func(g *group, at addressFacts) (*Rule, bool)) Rule {
+func breaksOnTarget(s model.Severity, replacedBy func(g *group, f *findings) (*Rule, bool)) Rule {
 	return Rule{
 		Code: "KV4001", Title: "breaks-on-target", Severity: s,
 		Summary: "would be refused by the release named with --target: error where that is certain, warning where it is likely",

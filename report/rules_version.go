@@ -142,7 +142,7 @@ var phantomRule = Rule{
 		return fmt.Sprintf("v%d", lowest), true
 	},
 	explains: true,
-	severity: func(g *group, _ addressFacts) model.Severity {
+	severity: func(g *group, _ *findings) model.Severity {
 		if _, ok := g.worst(); ok {
 			return model.Error
 		}
@@ -172,9 +172,7 @@ var unsupportedAnswerRule = Rule{
 			"Behind a proxy, make sure that all brokers have one release.",
 	},
 	explains: true,
-	suspect: func(_ *history.Suspect, r *history.Ruling) (string, bool) {
-		return "", r.Cause == history.Unsupported
-	},
+	suspect:  causedBy(history.Unsupported),
 	message: func(s *subject) string {
 		if !s.key.hasRange {
 			return fmt.Sprintf("%s answered UNSUPPORTED_VERSION, the advertised range is not known", s.request())

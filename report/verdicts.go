@@ -17,31 +17,21 @@ type ruled struct {
 	severity model.Severity
 }
 
-func (f *findings) severityOf(g *group, rule *Rule) model.Severity {
-	if rule.severity == nil {
-		return rule.Severity
-	}
-	return rule.severity(g, f.facts(g))
-}
-
-// ruleOf returns the rule that the whole input supports for g. drop: g itself is not reported.
-func (f *findings) ruleOf(g *group) (rule *Rule, drop bool) {
-	rule = &rules[g.key.rule]
-	if rule.replacedBy == nil {
-		return rule, false
-	}
-	instead, drop := rule.replacedBy(g, f.facts(g))
-	if instead != nil {
-		rule = instead
-	}
-	return rule, drop
-}
-
+// decided returns the rule that the whole input supports for g, and its severity. drop: g is not
+// reported.
 func (f *findings) decided(g *group) (rule *Rule, severity model.Severity, drop bool) {
-	if rule, drop = f.ruleOf(g); drop {
-		return rule, 0, true
+	rule = &rules[g.key.rule]
+	if rule.replacedBy != nil {
+		instead, drop := rule.replacedBy(g, f)
+		if drop {
+			return nil, 0, true
+		}
+		rule = cmp.Or(instead, rule)
 	}
-	return rule, f.severityOf(g, rule), false
+	if rule.severity != nil {
+		return rule, rule.severity(g, f), false
+	}
+	return rule, rule.Severity, false
 }
 
 // ruledGroups returns each group with the rule that the whole input supports, in order.
@@ -52,8 +42,8 @@ func (f *findings) ruledGroups(dropped uint64) ([]ruled, *collection) {
 		if g.count == 0 {
 			continue // its request waits for its outcome
 		}
-		if rule, drop := f.ruleOf(g); !drop {
-			groups = append(groups, ruled{f.concluded(g), rule, f.severityOf(g, rule)})
+		if rule, severity, drop := f.decided(g); !drop {
+			groups = append(groups, ruled{f.concluded(g), rule, severity})
 		}
 	}
 	if dropped > 0 {
