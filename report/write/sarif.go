@@ -12,129 +12,66 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// The needed objects of SARIF 2.1.0. Its libraries need a schema validator, which only tests use.
-type (
-	sarifLog struct {
-		Schema  string     `json:"$schema"`
-		Version string     `json:"version"`
-		Runs    []sarifRun `json:"runs"`
-	}
-	sarifRun struct {
-		Tool struct {
-			Driver sarifDriver `json:"driver"`
-		} `json:"tool"`
-		Invocations []sarifInvocation `json:"invocations"`
-		Artifacts   []sarifArtifact   `json:"artifacts"`
-		Results     []sarifResult     `json:"results"`
-	}
-	sarifInvocation struct {
-		ExecutionSuccessful        bool                `json:"executionSuccessful"`
-		ToolExecutionNotifications []sarifNotification `json:"toolExecutionNotifications,omitempty"`
-	}
-	sarifNotification struct {
-		Level   string    `json:"level"`
-		Message sarifText `json:"message"`
-	}
-	sarifDriver struct {
-		Name    string      `json:"name"`
-		Version string      `json:"version"`
-		Rules   []sarifRule `json:"rules"`
-	}
-	sarifRule struct {
-		ID                   string     `json:"id"`
-		Name                 string     `json:"name"`
-		ShortDescription     sarifText  `json:"shortDescription"`
-		FullDescription      *sarifText `json:"fullDescription,omitempty"`
-		Help                 *sarifText `json:"help,omitempty"`
-		HelpURI              string     `json:"helpUri,omitempty"`
-		DefaultConfiguration struct {
-			Level string `json:"level"`
-		} `json:"defaultConfiguration"`
-	}
-	sarifText struct {
-		Text string `json:"text"`
-	}
-	sarifArtifact struct {
-		Location sarifURI `json:"location"`
-	}
-	sarifURI struct {
-		URI string `json:"uri"`
-	}
-	sarifResult struct {
-		RuleID              string             `json:"ruleId"`
-		RuleIndex           int                `json:"ruleIndex"`
-		Level               string             `json:"level"`
-		Message             sarifText          `json:"message"`
-		Locations           []sarifLocation    `json:"locations"`
-		PartialFingerprints map[string]string  `json:"partialFingerprints"`
-		OccurrenceCount     uint64             `json:"occurrenceCount,omitempty"`
-		Suppressions        []sarifSuppression `json:"suppressions,omitempty"`
-	}
-	// sarifLocation is a place in a file, or a named source of packets.
-	sarifLocation struct {
-		PhysicalLocation *sarifPhysical `json:"physicalLocation,omitempty"`
-		LogicalLocations []sarifLogical `json:"logicalLocations,omitempty"`
-		Message          *sarifText     `json:"message,omitempty"`
-	}
-	sarifPhysical struct {
-		ArtifactLocation sarifURI `json:"artifactLocation"`
-	}
-	sarifLogical struct {
-		Name string `json:"name"`
-		Kind string `json:"kind"`
-	}
-	sarifSuppression struct {
-		Kind string `json:"kind"`
-	}
-)
+// object is a JSON object. The libraries for SARIF need a schema validator, which only tests use.
+type object map[string]any
+
+// message is the object with the text of a message in SARIF.
+func message(text string) object { return object{"text": text} }
 
 // SARIF writes r as SARIF 2.1.0 (OASIS), which code scanning of GitHub and others read. The
 // location of a finding is its capture. The message of the location has frame and stream. The
 // invocation fails if opt.Shortfall is not empty.
 func SARIF(w io.Writer, r *model.Report, opt TextOptions) error {
-	run := sarifRun{Invocations: []sarifInvocation{{ExecutionSuccessful: true}}, Artifacts: []sarifArtifact{}, Results: []sarifResult{}}
+	invocation := object{"executionSuccessful": opt.Shortfall == ""}
 	if opt.Shortfall != "" {
-		run.Invocations[0] = sarifInvocation{false, []sarifNotification{{"error", sarifText{escapeLong(opt.Shortfall)}}}}
+		invocation["toolExecutionNotifications"] = []object{{"level": "error", "message": message(escapeLong(opt.Shortfall))}}
 	}
-	run.Tool.Driver = sarifDriver{Name: Escape(r.Tool.Name), Version: Escape(r.Tool.Version), Rules: []sarifRule{}}
+	var files []string // artifacts must be unique
+	artifacts, rules, results := []object{}, []object{}, []object{}
 	for i := range r.Captures {
-		a := sarifArtifact{sarifURI{URI: fileURI(r.Captures[i].Path)}}
-		if isFile(&r.Captures[i]) && !slices.Contains(run.Artifacts, a) { // artifacts must be unique
-			run.Artifacts = append(run.Artifacts, a)
+		if uri := fileURI(r.Captures[i].Path); isFile(&r.Captures[i]) && !slices.Contains(files, uri) {
+			files = append(files, uri)
+			artifacts = append(artifacts, object{"location": object{"uri": uri}})
 		}
 	}
-	rules := map[string]int{}
+	indexes := map[string]int{}
 	for i := range r.Findings {
 		f := &r.Findings[i]
 		level := map[model.Severity]string{model.Error: "error", model.Warning: "warning", model.Info: "note"}[f.Severity]
-		index, known := rules[f.Code]
+		index, known := indexes[f.Code]
 		if !known {
-			index = len(run.Tool.Driver.Rules)
-			rules[f.Code] = index
-			rule := newSARIFRule(f, opt.Rules)
-			rule.DefaultConfiguration.Level = level
-			run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, rule)
+			index = len(rules)
+			indexes[f.Code] = index
+			rules = append(rules, sarifRule(f, level, opt.Rules))
 		}
-		result := sarifResult{
-			RuleID: f.Code, RuleIndex: index, Level: level, Message: sarifText{Sentence(f) + "\n" + details(r, f)},
-			PartialFingerprints: map[string]string{"kafkavet/v1": f.Key().String()}, OccurrenceCount: f.Count,
-			Locations: sarifLocations(f, r.Captures),
+		result := object{
+			"ruleId": f.Code, "ruleIndex": index, "level": level, "message": message(Sentence(f) + "\n" + details(r, f)),
+			"partialFingerprints": object{"kafkavet/v1": f.Key().String()}, "locations": sarifLocations(f, r.Captures),
+		}
+		if f.Count > 0 {
+			result["occurrenceCount"] = f.Count
 		}
 		if f.Accepted {
-			result.Suppressions = []sarifSuppression{{"external"}}
+			result["suppressions"] = []object{{"kind": "external"}}
 		}
-		run.Results = append(run.Results, result)
+		results = append(results, result)
 	}
-	return encodeJSON(w, sarifLog{"https://json.schemastore.org/sarif-2.1.0.json", "2.1.0", []sarifRun{run}}, "  ")
+	driver := object{"name": Escape(r.Tool.Name), "version": Escape(r.Tool.Version), "rules": rules}
+	return encodeJSON(w, object{"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": []object{{
+		"tool": object{"driver": driver}, "invocations": []object{invocation}, "artifacts": artifacts, "results": results,
+	}}}, "  ")
 }
 
 // rulesPage is the published form of RulesMarkdown.
 const rulesPage = "https://github.com/kafkavet/kafkavet/blob/main/docs/findings.md"
 
-// newSARIFRule describes the rule of f with the text of explain. A rule that is not in rules has
-// only its title: a merged report can be from another version.
-func newSARIFRule(f *model.Finding, rules []model.Rule) sarifRule {
-	rule := sarifRule{ID: f.Code, Name: f.Title, ShortDescription: sarifText{words.UpperFirst(strings.ReplaceAll(f.Title, "-", " "))}}
+// sarifRule describes the rule of f with the text of explain. A rule that is not in rules has only
+// its title: a merged report can be from another version.
+func sarifRule(f *model.Finding, level string, rules []model.Rule) object {
+	rule := object{
+		"id": f.Code, "name": f.Title, "defaultConfiguration": object{"level": level},
+		"shortDescription": message(words.UpperFirst(strings.ReplaceAll(f.Title, "-", " "))),
+	}
 	i := slices.IndexFunc(rules, func(r model.Rule) bool { return r.Code == f.Code })
 	if i < 0 {
 		return rule
@@ -144,25 +81,24 @@ func newSARIFRule(f *model.Finding, rules []model.Rule) sarifRule {
 	for _, part := range documentation(r)[1:] {
 		help = append(help, part.title+"\n"+part.text)
 	}
-	rule.ShortDescription.Text = words.UpperFirst(r.Summary) + "."
-	rule.FullDescription = &sarifText{r.Documentation.What}
-	rule.Help = &sarifText{strings.Join(help, "\n\n")}
-	rule.HelpURI = rulesPage + rulesAnchor(r)
+	rule["shortDescription"] = message(words.UpperFirst(r.Summary) + ".")
+	rule["fullDescription"], rule["help"] = message(r.Documentation.What), message(strings.Join(help, "\n\n"))
+	rule["helpUri"] = rulesPage + rulesAnchor(r)
 	return rule
 }
 
-func sarifLocations(f *model.Finding, captures []model.Capture) []sarifLocation {
+func sarifLocations(f *model.Finding, captures []model.Capture) []object {
 	if len(f.Occurrences) == 0 || int(f.Occurrences[0].Capture) >= len(captures) {
-		return []sarifLocation{}
+		return []object{}
 	}
 	o := &f.Occurrences[0]
-	l := sarifLocation{Message: &sarifText{fmt.Sprintf("frame %d, stream %d", o.Frame, o.Stream)}}
+	location := object{"message": message(fmt.Sprintf("frame %d, stream %d", o.Frame, o.Stream))}
 	if c := &captures[o.Capture]; isFile(c) {
-		l.PhysicalLocation = &sarifPhysical{sarifURI{URI: fileURI(c.Path)}}
+		location["physicalLocation"] = object{"artifactLocation": object{"uri": fileURI(c.Path)}}
 	} else {
-		l.LogicalLocations = []sarifLogical{{Name: textPhrase(sourcePhrase(c)), Kind: "resource"}}
+		location["logicalLocations"] = []object{{"name": textPhrase(sourcePhrase(c)), "kind": "resource"}}
 	}
-	return []sarifLocation{l}
+	return []object{location}
 }
 
 // fileURI returns a path as a URI reference. Relative paths stay relative.
