@@ -7,7 +7,7 @@ import (
 // Report returns the current report. It can be called at any time, any number of times. The report
 // shares no data that later calls change. A connection counts when it is over.
 func (b *Builder) Report() *model.Report {
-	hit := map[string]uint64{}
+	hit := hits{}
 	r := &model.Report{
 		Schema: model.SchemaName, Tool: b.opt.Tool,
 		Captures: b.captures(),
@@ -23,7 +23,7 @@ func (b *Builder) Report() *model.Report {
 	if s := b.opt.Supplied; s != nil {
 		r.Supplied = &model.Supplied{Name: s.Name, Release: s.Release(), File: s.File, Source: s.Table.Source, Notes: append([]string{}, s.Notes...)}
 	}
-	addHits(hit, b.input.LimitsHit)
+	hit.add(b.input.LimitsHit)
 	r.Quality = b.coverage.finish(r.Captures, b.input.UnparsedPackets)
 	r.Quality.Interrupted = b.input.Interrupted
 	r.Quality.DisbelievedSegments = b.input.DisbelievedSegments

@@ -24,11 +24,11 @@ type brokers struct {
 	// folded counts the brokers that were folded at the limit. tick counts the changes of last.
 	folded model.FoldedRows
 	tick   uint64
-	limits struct{ tables, nonBrokers, hours uint64 }
+	limits hits
 }
 
 func newBrokers() brokers {
-	return brokers{records: map[decode.Endpoint]*brokerRecord{}, nonBrokers: map[decode.Endpoint]*addressRecord{}}
+	return brokers{records: map[decode.Endpoint]*brokerRecord{}, nonBrokers: map[decode.Endpoint]*addressRecord{}, limits: hits{}}
 }
 
 func (b *brokers) exchange(x *decode.Exchange) {
@@ -40,7 +40,7 @@ func (b *brokers) exchange(x *decode.Exchange) {
 	case !isPrelude(x.Key):
 		r.fromClients++
 		if !r.use(x) {
-			b.limits.hours++
+			b.limits["broker_hours"]++
 		}
 	}
 	if c := x.Cluster; c != nil && (r.cluster == nil || *r.cluster < c.ID) {
@@ -54,7 +54,7 @@ func (b *brokers) advertisement(a *decode.Advertisement) (before *decode.Ranges)
 	r := b.broker(a.Endpoint())
 	before, full := r.advertised(a.Ranges)
 	if full {
-		b.limits.tables++
+		b.limits["broker_tables"]++
 	}
 	return before
 }
@@ -114,7 +114,7 @@ func (b *brokers) addressRecord(c *decode.Connection) *addressRecord {
 	s := b.nonBrokers[at]
 	if s == nil {
 		if len(b.nonBrokers) >= maxNonBrokers {
-			b.limits.nonBrokers++
+			b.limits["other_addresses"]++
 			return nil
 		}
 		s = &addressRecord{}
@@ -180,10 +180,8 @@ func (b *brokers) release(at decode.Endpoint) (r decode.Release, ok bool) {
 
 // finish returns the brokers by address, as captures show them, and adds the exceeded limits to
 // hit. hosts is Options.Hosts.
-func (b *brokers) finish(hit map[string]uint64, captures []model.Capture, hosts []netip.Prefix) []model.Broker {
-	addHits(hit, map[string]uint64{
-		"broker_tables": b.limits.tables, "other_addresses": b.limits.nonBrokers, "broker_hours": b.limits.hours,
-	})
+func (b *brokers) finish(hit hits, captures []model.Capture, hosts []netip.Prefix) []model.Broker {
+	hit.add(b.limits)
 	records := slices.SortedFunc(maps.Values(b.records), func(x, y *brokerRecord) int { return compareEndpoints(x.Endpoint, y.Endpoint) })
 	out := make([]model.Broker, 0, len(records))
 	known := map[*decode.Ranges]advertisedTable{} // brokers of a cluster share their tables
@@ -195,7 +193,7 @@ func (b *brokers) finish(hit map[string]uint64, captures []model.Capture, hosts 
 			known[r.latest] = t
 		}
 		if listed += len(t.apis); listed > maxListedAPIs {
-			addHits(hit, map[string]uint64{"broker_apis": 1})
+			hit["broker_apis"]++
 			t.apis = []model.API{}
 		}
 		m := r.finish(t)

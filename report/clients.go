@@ -102,18 +102,16 @@ type clients struct {
 	// folded counts the clients that were folded at the limit. tick counts the changes of last.
 	folded    model.FoldedRows
 	tick      uint64
-	limits    struct{ members, usages uint64 }
+	limits    hits
 	processAt ProcessAt
 }
 
 func newClients(at ProcessAt) clients {
-	return clients{records: map[clientKey]*clientRecord{}, processAt: at}
+	return clients{records: map[clientKey]*clientRecord{}, processAt: at, limits: hits{}}
 }
 
 func (c *clients) exchange(x *decode.Exchange) {
-	members, usages := c.client(x).add(x)
-	c.limits.members += members
-	c.limits.usages += usages
+	c.client(x).add(x, c.limits)
 }
 
 func (c *clients) connection(over *decode.Connection) {
@@ -139,7 +137,7 @@ func (c *clients) connection(over *decode.Connection) {
 		}
 		for _, a := range over.Odd().Before { // the addresses before translation
 			if !r.addresses.add(a.Addr()) {
-				c.limits.members++
+				c.limits["client_members"]++
 			}
 		}
 	}
@@ -215,10 +213,8 @@ func (c *clients) announced() map[identity]decode.Software {
 }
 
 // finish returns the clients by software and client id, and adds the exceeded limits to hit.
-func (c *clients) finish(hit map[string]uint64) []model.Client {
-	addHits(hit, map[string]uint64{
-		"client_members": c.limits.members, "client_versions": c.limits.usages,
-	})
+func (c *clients) finish(hit hits) []model.Client {
+	hit.add(c.limits)
 	for _, r := range c.records {
 		r.owners.find(c.processAt)
 	}
@@ -333,28 +329,29 @@ func newClientRecord(key clientKey) *clientRecord {
 	return &clientRecord{key: key, usages: map[usageKey]*usage{}}
 }
 
-// add counts x. It returns how many members and versions were omitted at the limits.
-func (c *clientRecord) add(x *decode.Exchange) (membersOmitted, usagesOmitted uint64) {
+// add counts x.
+func (c *clientRecord) add(x *decode.Exchange, limits hits) {
 	c.requests++
 	c.owners.exchange(x)
 	if id := truncate(x.ClientID); x.HasClientID && !c.clientIDs.has(id) && !c.clientIDs.add(ownText(id)) {
-		membersOmitted++
+		limits["client_members"]++
 	}
 	if !c.addresses.add(x.Client.Addr()) {
-		membersOmitted++
+		limits["client_members"]++
 	}
 	if x.Principal != "" && !c.principals.add(truncate(x.Principal)) {
-		membersOmitted++
+		limits["client_members"]++
 	}
 	if !c.brokers.add(x.Broker) {
-		membersOmitted++
+		limits["client_members"]++
 	}
 	if x.Outcome == decode.Answered && !slices.Contains(prefaceKeys[:], x.Key) {
 		c.served.add(served{x.Client.Addr(), x.Endpoint()})
 	}
 	u := c.usage(usageKey{x.Key, x.Version})
 	if u == nil {
-		return membersOmitted, 1
+		limits["client_versions"]++
+		return
 	}
 	u.requests++
 	switch {
@@ -363,7 +360,6 @@ func (c *clientRecord) add(x *decode.Exchange) (membersOmitted, usagesOmitted ui
 	case x.Verdict == decode.Unknown:
 		u.unchecked++
 	}
-	return membersOmitted, 0
 }
 
 // usage returns the counts of an API version. It creates them if necessary; nil at the limit.

@@ -152,8 +152,8 @@ func (c *clusters) exchange(x *decode.Exchange) {
 
 // finish returns the brokers by cluster and node id. isCaptured says whether connections to a
 // broker were captured; nil if unknown.
-func (c *clusters) finish(hit map[string]uint64, isCaptured func(host string, port uint16) *bool) []model.Node {
-	addHits(hit, map[string]uint64{"clusters": c.omitted})
+func (c *clusters) finish(hit hits, isCaptured func(host string, port uint16) *bool) []model.Node {
+	hit.add(hits{"clusters": c.omitted})
 	nodes := model.NewTable((*model.Node).Key, (*model.Node).Merge)
 	for cluster, s := range c.seen {
 		for _, n := range cluster.Nodes {

@@ -40,8 +40,11 @@ const (
 	maxText = 256
 )
 
-// addHits adds the counts above zero.
-func addHits(hit, counts map[string]uint64) {
+// hits counts how often each limit was exceeded, by its name in the report.
+type hits map[string]uint64
+
+// add adds the counts above zero.
+func (hit hits) add(counts map[string]uint64) {
 	for name, n := range counts {
 		if n > 0 {
 			hit[name] += n

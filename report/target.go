@@ -57,11 +57,8 @@ type targetCheck struct {
 	tick   uint64
 	// more counts the addresses in targetClient.more.
 	more   int
-	limits targetLimits
+	limits hits
 }
-
-// targetLimits counts how often a limit of a targetCheck was exceeded.
-type targetLimits struct{ uses, askers, members, streams uint64 }
 
 // asker is a client that requested the ranges.
 type asker struct {
@@ -120,7 +117,7 @@ func (n targetCount) plus(o targetCount) targetCount {
 
 func newTargetCheck(r *decode.Reference, at ProcessAt) *targetCheck {
 	return &targetCheck{
-		reference: r, processAt: at, ranges: map[int16]*targetRange{},
+		reference: r, processAt: at, ranges: map[int16]*targetRange{}, limits: hits{},
 		clients: map[targetClientKey]*targetClient{}, askers: map[asker]struct{}{}, streams: map[uint32][]*targetClient{}, before: map[uint32]*targetClient{},
 	}
 }
@@ -138,7 +135,7 @@ func (t *targetCheck) asked(x *decode.Exchange) bool {
 		return false
 	}
 	if len(t.askers) >= maxAskers {
-		t.limits.askers++
+		t.limits["target_askers"]++
 		return true
 	}
 	key.clientID = ownText(key.clientID)
@@ -174,7 +171,7 @@ func (t *targetCheck) exchange(x *decode.Exchange) (fate, reason) {
 	}
 	c.extend(x.Request.Time, x.Request.Time)
 	if id := truncate(x.ClientID); x.HasClientID && !c.clientIDs.has(id) && !c.clientIDs.add(ownText(id)) {
-		t.limits.members++
+		t.limits["target_members"]++
 	}
 	t.address(c, x.Client.Addr())
 	if f == certain {
@@ -187,7 +184,7 @@ func (t *targetCheck) exchange(x *decode.Exchange) (fate, reason) {
 	case why != noReason:
 		use := targetUse{x.Key, x.Version, f, why}
 		if _, ok := c.uses[use]; !ok && len(c.uses) >= maxTargetUses {
-			t.limits.uses++
+			t.limits["target_versions"]++
 		} else {
 			if c.uses == nil {
 				c.uses = map[targetUse]targetCount{}
@@ -213,7 +210,7 @@ func (t *targetCheck) address(c *targetClient, a netip.Addr) {
 	if c.addresses.add(a) {
 		return
 	}
-	t.limits.members++
+	t.limits["target_members"]++
 	if _, ok := c.more[a]; !ok && t.more < maxTargetAddresses {
 		t.more++
 		c.addMore(a)
@@ -275,7 +272,7 @@ func (t *targetCheck) connect(c *targetClient, stream uint32) {
 	})
 	c.connections++
 	if on == nil && len(t.streams) >= maxTargetStreams || len(on) >= maxClientMembers {
-		t.limits.streams++
+		t.limits["target_connections"]++
 		return
 	}
 	t.streams[stream] = append(on, c)
@@ -504,10 +501,8 @@ func (r reason) fate() fate {
 }
 
 // finish returns the exported form of t, and adds the exceeded limits to hit.
-func (t *targetCheck) finish(hit map[string]uint64) *model.Target {
-	addHits(hit, map[string]uint64{
-		"target_versions": t.limits.uses, "target_askers": t.limits.askers, "target_members": t.limits.members, "target_connections": t.limits.streams,
-	})
+func (t *targetCheck) finish(hit hits) *model.Target {
+	hit.add(t.limits)
 	r := t.reference
 	out := &model.Target{Name: r.Name, Release: r.Release(), File: r.File, Source: r.Table.Source, Notes: append([]string{}, r.Notes...)}
 	if r.File != "" {

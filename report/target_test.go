@@ -410,8 +410,8 @@ func TestConnectionsOfClients(t *testing.T) {
 	for stream := range uint32(maxTargetStreams + 5) {
 		check.exchange(exchangeOf(1, stream, 1, 10, asked, idOf("c")))
 	}
-	if len(check.streams) > maxTargetStreams || check.limits.streams != 5 {
-		t.Errorf("%d connections are remembered, %d beyond the limit", len(check.streams), check.limits.streams)
+	if len(check.streams) > maxTargetStreams || check.limits["target_connections"] != 5 {
+		t.Errorf("%d connections are remembered, %d beyond the limit", len(check.streams), check.limits["target_connections"])
 	}
 }
 

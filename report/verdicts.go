@@ -62,11 +62,11 @@ func (f *findings) ruledGroups(dropped uint64) ([]ruled, *collection) {
 
 // report returns the findings in order and the folded ones, and adds the exceeded limits to hit.
 // dropped is how many packets the capturing system lost.
-func (f *findings) report(dropped uint64, hit map[string]uint64) ([]model.Finding, []model.FoldedFindings) {
-	addHits(hit, map[string]uint64{"departures": f.departed, "sealed": f.sealed.Dropped})
-	addHits(hit, f.history.Limits().Hit())
+func (f *findings) report(dropped uint64, hit hits) ([]model.Finding, []model.FoldedFindings) {
+	hit.add(hits{"departures": f.departed, "sealed": f.sealed.Dropped})
+	hit.add(f.history.Limits().Hit())
 	if f.evidence != nil {
-		addHits(hit, map[string]uint64{"evidence_occurrences": f.evidence.Omitted()})
+		hit.add(hits{"evidence_occurrences": f.evidence.Omitted()})
 	}
 	groups, current := f.ruledGroups(dropped)
 	guess := f.releaseGuesser()
