@@ -76,15 +76,15 @@ func (v *view) mayBeOver(k *Suspect) bool {
 // exception, while it answers it to others. ApiVersions is often the first request of a connection,
 // which a proxy may end for another reason, so there the request must be malformed.
 func (v *view) onlyTo(k *Suspect) bool {
-	key := version{k.Exchange.Key, k.Exchange.Version}
+	key := k.version()
 	from, to := v.life(k.Exchange.Request.Time)
-	return memo(&v.only, againKey{key, from, k.stream.client}, func() bool {
+	return memo(&v.facts, fact{"onlyTo", key, from, k.stream.client}, func() bool {
 		list, refused := v.answers[key], v.refusedTo(k)
 		if list == nil || k.stream.client.isFull || !isAgain(refused) || key.key == keyApiVersions && !refused[0].Exchange.Malformed {
 			return false
 		}
 		first, last := refused[0].Exchange.Request.Time, refused[len(refused)-1].Exchange.Decided.Time
-		return (v.anyIn(*list, first, last) || list.covers(first, last)) &&
+		return list.during(first, last) &&
 			!slices.ContainsFunc(k.stream.client.answers, func(a answerTo) bool {
 				return a.from == v.address && a.version == key && a.first < to && a.latest.Time >= from
 			})
@@ -103,7 +103,7 @@ func (v *view) refusedTo(k *Suspect) (list []*Suspect) {
 
 // refusedLike returns the refusals of the version of k in one life.
 func (v *view) refusedLike(k *Suspect) []*Suspect {
-	return v.inLife(v.refusals[version{k.Exchange.Key, k.Exchange.Version}], k.Exchange.Request.Time)
+	return v.inLife(v.refusals[k.version()], k.Exchange.Request.Time)
 }
 
 // isAgain reports whether the broker ended connections again and again, at once after a request,
@@ -132,7 +132,7 @@ func (v *view) isMixed(k *Suspect) bool {
 	if _, inLife := find(v.adverts, x.Ranges, from, to); !inLife {
 		return false
 	}
-	return memo(&v.mixed, againKey{version{x.Key, x.Version}, from, k.stream.client}, func() bool { return isAgain(v.refusedTo(k)) })
+	return memo(&v.facts, fact{"isMixed", k.version(), from, k.stream.client}, func() bool { return isAgain(v.refusedTo(k)) })
 }
 
 // tooLarge reports whether the broker ended the connection because of the size of a request. Either
@@ -146,17 +146,14 @@ func (v *view) tooLarge(k *Suspect) bool {
 	if x.Size < largeRequest {
 		return x.Partial && v.refusedAgain(k)
 	}
-	return x.Partial || v.onlyLarge(version{x.Key, x.Version})
+	return x.Partial || v.onlyLarge(k)
 }
 
 // onlyLarge reports whether several requests of a version were refused, all larger than any
 // answered.
-func (v *view) onlyLarge(key version) bool {
-	return memo(&v.large, key, func() bool {
-		list := v.refusals[key]
-		return len(list) > 1 && !slices.ContainsFunc(list, func(k *Suspect) bool {
-			return k.Exchange.Size < largeRequest || k.Exchange.Size <= v.largest
-		})
+func (v *view) onlyLarge(k *Suspect) bool {
+	return len(v.refusals[k.version()]) > 1 && v.all("onlyLarge", k, func(o *Suspect) bool {
+		return o.Exchange.Size >= largeRequest && o.Exchange.Size > v.largest
 	})
 }
 
@@ -164,23 +161,24 @@ func (v *view) onlyLarge(key version) bool {
 // and then idle for idlePause. A load balancer or firewall that drops idle connections refuses the
 // next request with any version.
 func (v *view) afterPauses(k *Suspect) bool {
-	key := version{k.Exchange.Key, k.Exchange.Version}
-	return memo(&v.paused, key, func() bool {
-		list := v.refusals[key]
-		return len(list) > 0 && !slices.ContainsFunc(list, func(o *Suspect) bool { return o.pause() < idlePause })
-	})
+	return v.all("afterPauses", k, func(o *Suspect) bool { return o.pause() >= idlePause })
 }
 
 // afterSessions reports whether all refusals of a version were on connections whose SASL session
 // may have expired: its lifetime is unknown, and no captured session lasted as long.
 func (v *view) afterSessions(k *Suspect) bool {
-	key := version{k.Exchange.Key, k.Exchange.Version}
-	return memo(&v.aged, key, func() bool {
-		list := v.refusals[key]
-		return len(list) > 0 && !slices.ContainsFunc(list, func(o *Suspect) bool {
-			age, ok := v.sessionAgeOf(o)
-			return !ok || o.stream.lifetime > 0 || age <= max(v.sessionAge, idlePause)
-		})
+	return v.all("afterSessions", k, func(o *Suspect) bool {
+		age, ok := v.sessionAgeOf(o)
+		return ok && o.stream.lifetime == 0 && age > max(v.sessionAge, idlePause)
+	})
+}
+
+// all reports whether something is true of all refusals of the version of k, and caches that under
+// a name.
+func (v *view) all(name string, k *Suspect, is func(*Suspect) bool) bool {
+	return memo(&v.facts, fact{name: name, version: k.version()}, func() bool {
+		list := v.refusals[k.version()]
+		return len(list) > 0 && !slices.ContainsFunc(list, func(o *Suspect) bool { return !is(o) })
 	})
 }
 

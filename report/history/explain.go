@@ -24,11 +24,10 @@ type Explanation struct {
 // missing is the number of bytes that the connections of equal requests lack.
 func (b *Book) Explanations(k *Suspect, missing uint64) []Explanation {
 	at := k.Exchange.Endpoint()
-	a := b.addresses[at]
-	if a == nil {
+	v := b.view(at)
+	if v == nil {
 		return nil
 	}
-	v := b.viewOf(at)
 	return []Explanation{
 		v.restartExplains(k), v.idleLimitExplains(k), v.authenticationExplains(k), v.sizeExplains(k), v.proxyExplains(k),
 		loss(max(missing, k.Missing()), k.Exchange.Request),
@@ -210,7 +209,7 @@ func (b *Book) restartExplainsEnd(at decode.Endpoint, c *Ended) Explanation {
 	if c.isExplained() {
 		return excluded(name, c.Answered, "the other side answered")
 	}
-	if v := b.known(at); v != nil {
+	if v := b.view(at); v != nil {
 		if next, ok := v.alive.firstAfter(c.End.Time); ok && next.Time <= max(c.End.Time+restartTakes, c.Latest.Time) {
 			return excluded(name, next, "the broker answered a request %s later", words.Humane(time.Duration(next.Time-c.End.Time)))
 		}
@@ -238,18 +237,10 @@ func idleLimitExplainsEnd(c *Ended) Explanation {
 // advertised. seen is the position of the change.
 func (b *Book) ChangeExplanations(at decode.Endpoint, seen capture.Position) []Explanation {
 	e := Explanation{Name: "restart", By: "no connection was served before and after the change"}
-	if v := b.known(at); v != nil {
+	if v := b.view(at); v != nil {
 		e = v.restartExplainsChange()
 	}
 	return []Explanation{e, excluded("lost packets", seen, "both answers are complete")}
-}
-
-// known returns the view of an address; nil if it is unknown.
-func (b *Book) known(at decode.Endpoint) *view {
-	if b.addresses[at] == nil {
-		return nil
-	}
-	return b.viewOf(at)
 }
 
 func (v *view) restartExplainsChange() Explanation {

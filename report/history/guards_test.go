@@ -176,7 +176,7 @@ func TestIdleLimitExplains(t *testing.T) {
 		}
 		p.book.Exchange(first)
 		p.send(s, keyFetch, 12, c.outcome, c.took, noRange)
-		e := p.book.viewOf(decode.Endpoint{Addr: playBroker}).idleLimitExplains(p.book.suspects[0])
+		e := p.book.view(decode.Endpoint{Addr: playBroker}).idleLimitExplains(p.book.suspects[0])
 		if e.Excluded != c.excluded || !strings.Contains(e.By, c.by) {
 			t.Errorf("%s: %+v, want excluded %v by %q", c.name, e, c.excluded, c.by)
 		}

@@ -17,7 +17,7 @@ func (b *Book) Decide() []Ruling {
 		v.outages, v.judging = nil, nil
 	}
 	for i, k := range b.suspects {
-		if v := b.viewOf(k.Exchange.Endpoint()); v != nil {
+		if v := b.view(k.Exchange.Endpoint()); v != nil {
 			rulings[i] = v.judge(k)
 			rulings[i].WithoutRange = !v.holds(&k.Exchange)
 			switch rulings[i].Cause {
@@ -62,8 +62,11 @@ func (b *Book) begin(at decode.Endpoint) *view {
 	return v
 }
 
-// viewOf returns the view of a known address.
-func (b *Book) viewOf(at decode.Endpoint) *view {
+// view returns the view of an address; nil if it is unknown.
+func (b *Book) view(at decode.Endpoint) *view {
+	if b.addresses[at] == nil {
+		return nil
+	}
 	b.refresh()
 	v := b.views[at]
 	if v == nil {
@@ -90,16 +93,12 @@ type view struct {
 	isForeign bool
 	// sessionsEnd: SASL sessions without a stated lifetime seem to expire.
 	sessionsEnd bool
-	// again caches refusedAgain, only caches onlyTo, and mixed caches isMixed.
-	again, only, mixed map[againKey]bool
-	// served caches servedUntil, and turned caches turnedAwayIn.
+	// facts caches facts about versions, served caches servedUntil, turned caches turnedAwayIn, and
+	// own caches isOwn.
+	facts  map[fact]bool
 	served map[int64]int64
 	turned map[period][2]*stream
-	// large caches onlyLarge, paused caches afterPauses, aged caches afterSessions, and accepts caches
-	// othersOpen.
-	large, paused, aged, accepts map[version]bool
-	// own caches isOwn.
-	own map[tableAPI]bool
+	own    map[tableAPI]bool
 	// outages are the periods in which the address served nobody, or no new connection.
 	outages []Outage
 	// judging are the requests whose version it refused. It was there then.
@@ -114,7 +113,7 @@ func (v *view) add(k *Suspect) {
 		return
 	}
 	v.culprits = append(v.culprits, k)
-	key := version{k.Exchange.Key, k.Exchange.Version}
+	key := k.version()
 	v.refusals[key] = append(v.refusals[key], k)
 }
 
@@ -197,7 +196,7 @@ func (v *view) wantsTLS(k *Suspect) bool {
 
 // WantsTLS reports whether an address ended the connection of k because it uses TLS.
 func (b *Book) WantsTLS(k *Suspect) bool {
-	v := b.known(k.Exchange.Endpoint())
+	v := b.view(k.Exchange.Endpoint())
 	return v != nil && v.wantsTLS(k)
 }
 
@@ -450,11 +449,10 @@ func (v *view) isLone(k *Suspect) bool {
 // connection on which the version was refused had been served before, or others were served
 // between the refusals.
 func (v *view) othersOpen(k *Suspect) bool {
-	key := version{k.Exchange.Key, k.Exchange.Version}
-	return memo(&v.accepts, key, func() bool {
-		list := v.refusals[key]
+	return memo(&v.facts, fact{name: "othersOpen", version: k.version()}, func() bool {
+		list := v.refusals[k.version()]
 		return slices.ContainsFunc(list, func(o *Suspect) bool { return o.stream.answered.Time > 0 }) ||
-			v.anyIn(v.opened, list[0].Exchange.Request.Time, list[len(list)-1].Exchange.Request.Time)
+			v.opened.anyIn(list[0].Exchange.Request.Time, list[len(list)-1].Exchange.Request.Time)
 	})
 }
 
@@ -504,8 +502,10 @@ func hasWaited(x *decode.Exchange) bool {
 	return endedByBroker(x) && int64(x.Took) > together && (x.Key == keyFetch || slices.Contains(rebalancing[:], x.Key))
 }
 
-// againKey is a version in the life that begins at from. client is nil for all clients.
-type againKey struct {
+// fact is what the function with that name says of a version: in the life that begins at from, and
+// for one client. The zero values are all lives and all clients.
+type fact struct {
+	name string
 	version
 	from   int64
 	client *client
@@ -516,8 +516,7 @@ type againKey struct {
 // together, unless each was opened after the end of the previous one and a third one lived on.
 func (v *view) refusedAgain(k *Suspect) bool {
 	from, to := v.life(k.Exchange.Request.Time)
-	key := againKey{version{k.Exchange.Key, k.Exchange.Version}, from, nil}
-	return memo(&v.again, key, func() bool {
+	return memo(&v.facts, fact{"refusedAgain", k.version(), from, nil}, func() bool {
 		var first, over, served int64
 		n := moments{}
 		for _, o := range v.refusedLike(k) {
@@ -531,30 +530,26 @@ func (v *view) refusedAgain(k *Suspect) bool {
 			n.add(t)
 			over = t
 		}
-		return n.count > 1 && v.anyIn(v.alive, first, to)
+		return n.count > 1 && v.alive.anyIn(first, to)
 	})
 }
 
 // answeredInLife reports whether the same version was answered in the same life.
 func (v *view) answeredInLife(k *Suspect) bool {
-	list := v.answers[version{k.Exchange.Key, k.Exchange.Version}]
-	if list == nil {
-		return false
-	}
+	list := v.answers[k.version()]
 	from, to := v.life(k.Exchange.Request.Time)
-	at, ok := list.within(from-1, to-1)
-	return ok && at.Time < to
+	return list != nil && list.anyIn(from-1, to)
 }
 
 // AnsweredInLife reports the same for the address of k.
 func (b *Book) AnsweredInLife(k *Suspect) bool {
-	v := b.known(k.Exchange.Endpoint())
+	v := b.view(k.Exchange.Endpoint())
 	return v != nil && v.answeredInLife(k)
 }
 
 // answeredBefore returns the last answer to the same version in an earlier life.
 func (v *view) answeredBefore(k *Suspect) (capture.Position, bool) {
-	list := v.answers[version{k.Exchange.Key, k.Exchange.Version}]
+	list := v.answers[k.version()]
 	if list == nil {
 		return capture.Position{}, false
 	}
@@ -579,15 +574,5 @@ func (v *view) inLife(list []*Suspect, t int64) []*Suspect {
 	return list[first:end]
 }
 
-// anyIn reports whether s has an event between two times.
-func (v *view) anyIn(s spans, from, to int64) bool {
-	at, ok := s.within(from, to-1)
-	return ok && at.Time > from && at.Time < to
-}
-
 // aliveInLife reports whether the address answered anything in the life at time t.
-func (v *view) aliveInLife(t int64) bool {
-	from, to := v.life(t)
-	at, ok := v.alive.within(from, to-1)
-	return ok && at.Time < to
-}
+func (v *view) aliveInLife(t int64) bool { return v.alive.anyIn(v.life(t)) }

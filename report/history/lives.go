@@ -27,7 +27,7 @@ func (v *view) findRestarts() {
 	}
 	v.restarts = v.join(slices.Clone(signs))
 	v.restarts = v.join(append(signs, v.endedTogether()...))
-	v.only, v.mixed = nil, nil // the lives are different now
+	clear(v.facts) // the lives are different now
 }
 
 // join returns the restarts by their signs, ordered by time. Signs without an answer between them
@@ -113,14 +113,14 @@ func (v *view) comesBack() int {
 // Restarted reports whether a broker restarted at each change of its table. Between two tables it
 // ended connections or did not serve them, and no connection from before was served afterwards.
 func (b *Book) Restarted(at decode.Endpoint) bool {
-	v := b.known(at)
+	v := b.view(at)
 	if v == nil || len(v.adverts) < 2 || v.comesBack() > 0 {
 		return false
 	}
 	for i := 1; i < len(v.adverts); i++ {
 		from, to := v.adverts[i-1].to.Time, v.adverts[i].from.Time
 		ended := slices.ContainsFunc(v.ends, func(e end) bool { return e.at.Time > from && e.at.Time < to })
-		if v.livedOn(from, to) || !ended && !v.anyIn(v.unserved, from, to) {
+		if v.livedOn(from, to) || !ended && !v.unserved.anyIn(from, to) {
 			return false
 		}
 	}
@@ -129,7 +129,7 @@ func (b *Book) Restarted(at decode.Endpoint) bool {
 
 // RestartedAt reports whether a broker was restarting at a time, in nanoseconds.
 func (b *Book) RestartedAt(at decode.Endpoint, moment int64) bool {
-	v := b.known(at)
+	v := b.view(at)
 	if v == nil {
 		return false
 	}
@@ -212,8 +212,8 @@ func (v *view) stopped() []int64 {
 			latest = k.Exchange.Decided.Time
 			n.add(latest)
 		}
-		isServing := v.anyIn(v.alive, first, latest) || v.alive.covers(first, latest)
-		turnsAway := v.anyIn(v.unserved, first, latest) || v.unserved.covers(first, latest)
+		isServing := v.alive.during(first, latest)
+		turnsAway := v.unserved.during(first, latest)
 		if n.count >= againAndAgain && isServing && !turnsAway && !v.livedOn(last, first) {
 			signs = append(signs, v.pauseBefore(last, first))
 		}

@@ -11,7 +11,7 @@ import (
 // hasOutageSigns reports whether there are signs of a restart, or unserved connections, around k.
 func (v *view) hasOutageSigns(k *Suspect) bool {
 	o := v.outageOf(k)
-	return o.isRestart || v.anyIn(v.unserved, o.before.Time, o.after.Time)
+	return o.isRestart || v.unserved.anyIn(o.before.Time, o.after.Time)
 }
 
 // outage is the period around a suspect in which the address answered nothing, or restarted.
@@ -47,13 +47,13 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 	switch {
 	case !isKnown && o.isRestart && v.refusedSince(k, &o) && !v.answersHigher(k):
 		return Ruling{}, false
-	case o.isRestart, v.anyIn(v.unserved, o.before.Time, o.after.Time):
+	case o.isRestart, v.unserved.anyIn(o.before.Time, o.after.Time):
 		isSure = !v.refusedAlone(k)
 	case turned, v.isTurnedAway(k), v.answersHigher(k):
 		isSure = turned && sure || v.isTurnedAway(k) || v.answersHigher(k)
 		o.before, _ = v.opened.lastBefore(sent + 1)
 		o.after, o.isBack = v.opened.firstAfter(sent)
-	case v.anyIn(v.exonerated, o.before.Time, o.after.Time) && (!isKnown || v.others(o.before.Time, o.after.Time, k)):
+	case v.exonerated.anyIn(o.before.Time, o.after.Time) && (!isKnown || v.others(o.before.Time, o.after.Time, k)):
 	case x.Outcome == decode.Left:
 		_, alive := v.alive.within(sent, x.Decided.Time)
 		switch {
@@ -89,7 +89,7 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 // refusedSince reports whether the process that began in a restart refuses the version of k. It
 // answers other requests, and ends each connection on this one.
 func (v *view) refusedSince(k *Suspect, o *outage) bool {
-	return k.stream.first.Time > o.restart.to.Time && !v.anyIn(v.unserved, o.restart.to.Time, o.after.Time) && v.refusedAgain(k)
+	return k.stream.first.Time > o.restart.to.Time && !v.unserved.anyIn(o.restart.to.Time, o.after.Time) && v.refusedAgain(k)
 }
 
 // refusedAlone reports whether the broker refused only the version of k in its life, again and
@@ -124,11 +124,11 @@ func (v *view) isTurnedAway(k *Suspect) bool {
 	if !isBack {
 		after.Time = v.book.now + 1
 	}
-	if v.anyIn(v.unserved, before.Time, after.Time) || v.unserved.covers(before.Time, after.Time) {
+	if v.unserved.during(before.Time, after.Time) {
 		return true
 	}
 	served := memo(&v.served, before.Time, func() int64 { return v.servedUntil(before.Time) })
-	key := period{version{k.Exchange.Key, k.Exchange.Version}, before.Time, after.Time, served > k.Exchange.Request.Time}
+	key := period{k.version(), before.Time, after.Time, served > k.Exchange.Request.Time}
 	others := memo(&v.turned, key, func() [2]*stream { return v.turnedAwayIn(key) })
 	return others[0] != nil && others[0] != k.stream || others[1] != nil
 }
@@ -175,7 +175,7 @@ func (v *view) answersHigher(k *Suspect) bool {
 	from, to := v.life(x.Request.Time)
 	var asked, flexible bool
 	for answered, list := range v.answers {
-		if at, ok := list.within(from-1, to-1); !ok || at.Time >= to {
+		if !list.anyIn(from-1, to) {
 			continue
 		}
 		switch {

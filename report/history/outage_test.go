@@ -494,7 +494,7 @@ func TestLongPollsThatEndTogether(t *testing.T) {
 		p.now += 5 * time.Second
 		p.send(p.connect(), keyMetadata, 12, answered, soon)
 		p.book.Decide()
-		if got := len(p.book.known(decode.Endpoint{Addr: playBroker}).restarts); got != want {
+		if got := len(p.book.view(decode.Endpoint{Addr: playBroker}).restarts); got != want {
 			t.Errorf("%v: %d restarts, want %d", took, got, want)
 		}
 	}

@@ -93,7 +93,7 @@ func (v *view) joinOutages() {
 	for i := range v.outages {
 		o := &v.outages[i]
 		o.At, o.Never = v.endpoint, len(v.alive)+len(v.adverts) == 0
-		o.Others = (v.anyIn(v.alive, o.since, o.Last.Time) || v.alive.covers(o.since, o.Last.Time)) &&
+		o.Others = v.alive.during(o.since, o.Last.Time) &&
 			!slices.ContainsFunc(v.restarts, func(r restart) bool { return r.to.Time >= o.From.Time && r.from.Time <= o.Last.Time })
 		for _, at := range v.judging {
 			if at.Time > o.Last.Time && (o.To.Time == 0 || at.Time < o.To.Time) {

@@ -130,6 +130,15 @@ func (s spans) covers(from, to int64) bool {
 	return slices.ContainsFunc(s, func(p span) bool { return p.from.Time <= from && p.to.Time >= to })
 }
 
+// anyIn reports whether s has an event between two times.
+func (s spans) anyIn(from, to int64) bool {
+	at, ok := s.within(from, to-1)
+	return ok && at.Time > from && at.Time < to
+}
+
+// during reports whether a time between two others is inside a span.
+func (s spans) during(from, to int64) bool { return s.anyIn(from, to) || s.covers(from, to) }
+
 // within returns an event after from and not after to; ok is false for none.
 func (s spans) within(from, to int64) (at capture.Position, ok bool) {
 	for i := range s {

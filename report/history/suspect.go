@@ -69,6 +69,8 @@ type Suspect struct {
 	isExonerated bool
 }
 
+func (k *Suspect) version() version { return version{k.Exchange.Key, k.Exchange.Version} }
+
 // Ruling is the decision about a suspect.
 type Ruling struct {
 	Cause Cause
