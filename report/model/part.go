@@ -50,10 +50,10 @@ type Span struct {
 // Node is a broker in Metadata responses.
 type Node struct {
 	// Cluster is the cluster id; empty if unknown. NodeID is the node id of the broker.
-	Cluster string `json:"cluster"`
+	Cluster string `json:"cluster" redact:"cluster"`
 	NodeID  int32  `json:"node_id"`
 	// Address is host:port, as the broker advertises it.
-	Address string `json:"address"`
+	Address string `json:"address" redact:"address"`
 	// Captured says whether connections to it were captured. It is nil if that is unknown, because
 	// its address is a host name without a TLS client that asked for it.
 	Captured *bool `json:"captured"`

@@ -9,14 +9,14 @@ import (
 // "".
 type Process struct {
 	// PID is its process id on that host.
-	PID int `json:"pid"`
+	PID int `json:"pid" redact:"none"`
 	// Command is the program name without arguments. User is the name or number of the user.
-	Command string `json:"command"`
-	User    string `json:"user"`
+	Command string `json:"command" redact:"command"`
+	User    string `json:"user" redact:"user"`
 	// Container is the id of its container. Pod and Namespace are its Kubernetes names.
-	Container string `json:"container"`
-	Pod       string `json:"pod"`
-	Namespace string `json:"namespace"`
+	Container string `json:"container" redact:"container"`
+	Pod       string `json:"pod" redact:"pod"`
+	Namespace string `json:"namespace" redact:"namespace"`
 }
 
 // CompareProcesses orders processes by pod, container, command, pid and user.

@@ -2,6 +2,9 @@
 // connections (Timeline), a finding that sniff reports while it watches (News), and the text of
 // explain about a rule (Rule).
 //
+// The tag redact names the kind of a name or an address, which report/redact replaces by a pseudonym of
+// that kind; "none" is a value that it removes.
+//
 // The values are final: they share no changing data, and belong to their holder. Text from the
 // wire is unchanged in them; the writers escape it. The package imports no other package of this
 // program.
@@ -161,11 +164,11 @@ type SeverityCounts struct {
 type Broker struct {
 	// Address is IP:port. Network distinguishes equal addresses in different networks (VLANs,
 	// tunnels). It is empty for the untagged network.
-	Address string `json:"address"`
-	Network string `json:"network"`
+	Address string `json:"address" redact:"address"`
+	Network string `json:"network" redact:"network"`
 	// Behind are further addresses of the broker, captured behind address translation. Address is
 	// the one that clients use.
-	Behind []string `json:"behind,omitempty"`
+	Behind []string `json:"behind,omitempty" redact:"address"`
 	// NodeID is the broker's node id; nil if unknown.
 	NodeID *int32 `json:"node_id"`
 	// Release describes the most likely release ("Kafka 2.6 with Fetch capped at 7"), or is
@@ -196,7 +199,7 @@ type Broker struct {
 	// capture may be of the client's host, which does not show other clients.
 	SeveralClients bool `json:"several_clients,omitzero"`
 	// Cluster is the cluster id in its Metadata responses, empty before v2; nil without any.
-	Cluster *string `json:"cluster,omitempty"`
+	Cluster *string `json:"cluster,omitempty" redact:"cluster"`
 	// TLS: a TLS handshake completed at this address, so Wireshark needs other arguments for it.
 	TLS bool `json:"tls"`
 }
@@ -232,12 +235,12 @@ type Client struct {
 	SoftwareName    string `json:"software_name"`
 	SoftwareVersion string `json:"software_version"`
 	// ClientIDs are the client ids it used, sorted.
-	ClientIDs []string `json:"client_ids"`
+	ClientIDs []string `json:"client_ids" redact:"client"`
 	// Addresses are its IP addresses, BrokerAddresses its brokers (IP:port), both sorted.
-	Addresses       []string `json:"addresses"`
-	BrokerAddresses []string `json:"broker_addresses"`
+	Addresses       []string `json:"addresses" redact:"address"`
+	BrokerAddresses []string `json:"broker_addresses" redact:"address"`
 	// Principals are its user names, or the subjects of its certificates, sorted; nil for none.
-	Principals []string `json:"principals,omitempty"`
+	Principals []string `json:"principals,omitempty" redact:"principal"`
 	// Processes are its processes on the capturing hosts, sorted; nil for none.
 	Processes []Process `json:"processes,omitempty"`
 	Requests  uint64    `json:"requests"`
@@ -297,9 +300,9 @@ type Finding struct {
 	Client *FindingClient `json:"client"`
 	// Broker is IP:port; empty if there are several. Release is the most likely release by its
 	// ranges, or ReleaseUnknown.
-	Broker string `json:"broker"`
+	Broker string `json:"broker" redact:"address"`
 	// Behind is Broker.Behind of the broker.
-	Behind  []string `json:"behind,omitempty"`
+	Behind  []string `json:"behind,omitempty" redact:"address"`
 	Release string   `json:"release"`
 	// Count is how often it happened.
 	Count uint64 `json:"count"`
@@ -315,7 +318,7 @@ type Finding struct {
 	KnownIssue *KnownIssue `json:"known_issue"`
 	// Greeting is the first line, or the first bytes, from a side that is not Kafka. Bytes that
 	// are no text are escaped. It is empty otherwise.
-	Greeting string `json:"greeting,omitempty"`
+	Greeting string `json:"greeting,omitempty" redact:"none"`
 	// RuledOut are other possible causes, with the evidence that excludes them. NotRuledOut are
 	// those that nothing excludes. Both are empty if the finding blames nobody.
 	RuledOut    []Explanation `json:"ruled_out"`
@@ -390,12 +393,12 @@ type FindingClient struct {
 	SoftwareName    string `json:"software_name"`
 	SoftwareVersion string `json:"software_version"`
 	// ClientID is nil if the requests had none.
-	ClientID *string `json:"client_id"`
+	ClientID *string `json:"client_id" redact:"client"`
 	// Addresses are its first IP addresses, sorted. AddressesOmitted counts other requests.
-	Addresses        []string `json:"addresses"`
+	Addresses        []string `json:"addresses" redact:"address"`
 	AddressesOmitted uint64   `json:"addresses_omitted"`
 	// Principals are its user names, or the subjects of its certificates, sorted; nil for none.
-	Principals []string `json:"principals,omitempty"`
+	Principals []string `json:"principals,omitempty" redact:"principal"`
 	// Processes are those of its first occurrences on the capturing hosts, sorted; nil for none.
 	Processes []Process `json:"processes,omitempty"`
 }
@@ -444,7 +447,7 @@ type Occurrence struct {
 	// CorrelationID is the correlation id of the request; nil for a connection.
 	CorrelationID *int32 `json:"correlation_id"`
 	// Client is IP:port.
-	Client string `json:"client"`
+	Client string `json:"client" redact:"address"`
 	// Outcome is the outcome of the request; empty for a connection.
 	Outcome string `json:"outcome"`
 	// Evidence is the evidence of the request; empty for a connection.
@@ -465,8 +468,8 @@ type Preface struct {
 	Kind string `json:"kind"`
 	// Source is the client's IP:port that a load balancer sent. Target is the host:port that the
 	// client requested. Each is empty if the preface does not have it.
-	Source string `json:"source"`
-	Target string `json:"target"`
+	Source string `json:"source" redact:"address"`
+	Target string `json:"target" redact:"address"`
 }
 
 // TLSSession describes a TLS session. Unknown fields are empty.
@@ -475,7 +478,7 @@ type TLSSession struct {
 	Version string `json:"version"`
 	Suite   string `json:"suite"`
 	// ServerName is the name that the client requested (SNI).
-	ServerName string `json:"server_name"`
+	ServerName string `json:"server_name" redact:"host"`
 	// ClientRandom is the beginning of the client random in hexadecimal, as in a key log.
 	ClientRandom string `json:"client_random"`
 }
@@ -551,7 +554,7 @@ type Count struct {
 
 // OtherProtocol is a protocol on a Kafka broker's port.
 type OtherProtocol struct {
-	Address  string `json:"address"`
+	Address  string `json:"address" redact:"address"`
 	Protocol string `json:"protocol"`
 	Streams  uint64 `json:"streams"`
 }

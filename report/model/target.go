@@ -60,17 +60,17 @@ var Verdicts = []string{VerdictBreaks, VerdictLikely, VerdictUnclear, VerdictFin
 type TargetClient struct {
 	SoftwareName    string   `json:"software_name"`
 	SoftwareVersion string   `json:"software_version"`
-	ClientIDs       []string `json:"client_ids"`
+	ClientIDs       []string `json:"client_ids" redact:"client"`
 	// Addresses are its first addresses, BreakingAddresses the first of those that sent a request
 	// that is certainly refused. AddressesOmitted counts the other addresses in one report. Merging
 	// keeps the largest count.
-	Addresses         []string `json:"addresses"`
-	BreakingAddresses []string `json:"breaking_addresses,omitempty"`
+	Addresses         []string `json:"addresses" redact:"address"`
+	BreakingAddresses []string `json:"breaking_addresses,omitempty" redact:"address"`
 	// AskingAddresses are the first of those that requested the ranges, with one of its client ids.
-	AskingAddresses  []string `json:"asking_addresses,omitempty"`
+	AskingAddresses  []string `json:"asking_addresses,omitempty" redact:"address"`
 	AddressesOmitted int64    `json:"addresses_omitted,omitzero"`
 	// Principal is its user name, or the subject of its certificate; empty if unknown.
-	Principal string `json:"principal"`
+	Principal string `json:"principal" redact:"principal"`
 	// Processes are the same as in Client.
 	Processes []Process `json:"processes,omitempty"`
 	// Role describes requests of brokers among themselves ("replica fetcher"); empty for a client.

@@ -13,7 +13,8 @@ type Lane struct {
 	Capture uint32
 	Stream  uint32
 	// Client and Broker are IP:port. ClientID is empty if unknown.
-	Client, Broker, ClientID      string
+	Client, Broker                string `redact:"address"`
+	ClientID                      string `redact:"client"`
 	SoftwareName, SoftwareVersion string
 	First, Last                   Time
 	// End is "closed", "reset", or empty if the end was not captured. EndedByBroker says who ended
