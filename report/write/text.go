@@ -10,7 +10,6 @@ package write
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -287,69 +286,14 @@ func shellLines(command string, width int) (lines []string) {
 // continued ends a line of a command that the next line continues.
 const continued = " \\"
 
-// sessions lists the TLS sessions and the prefaces of a finding.
+// sessions lists the prefaces and the TLS sessions of a finding.
 func (t *textReport) sessions(f *model.Finding) {
-	listed := uint64(0)
+	listed := 0
 	for i := range f.Occurrences {
 		o := &f.Occurrences[i]
-		if listed == maxTextDetails {
-			return
-		}
-		parts := prefaces(o.Prefaces)
-		if o.TLS != nil && session(o.TLS) != "" {
-			parts = append(parts, session(o.TLS))
-		}
-		if len(parts) > 0 {
+		if parts := sessionPhrases(o); len(parts) > 0 && listed < maxTextDetails {
 			listed++
-			t.item(fmt.Sprintf("stream %d: %s", o.Stream, strings.Join(parts, ", ")))
+			t.item(fmt.Sprintf("stream %d: %s", o.Stream, textPhrase(join(parts, ", "))))
 		}
 	}
-}
-
-// prefaces lists the addresses of prefaces, and their kinds if there are several. Equal ones in a
-// row are one, for example the requests to a proxy that asks for a password.
-func prefaces(list []model.Preface) (parts []string) {
-	for _, p := range slices.Compact(slices.Clone(list)) {
-		var addresses []string
-		for _, a := range prefaceAddresses(&p) {
-			addresses = append(addresses, a.name+Escape(a.value))
-		}
-		part := strings.Join(addresses, " ")
-		if len(list) > 1 {
-			part = strings.TrimSpace(p.Kind + " " + part)
-		}
-		if part != "" {
-			parts = append(parts, part)
-		}
-	}
-	return parts
-}
-
-// named is a value and the words before it.
-type named struct{ name, value string }
-
-// known removes the empty values.
-func known(list ...named) []named {
-	return slices.DeleteFunc(list, func(n named) bool { return n.value == "" })
-}
-
-func prefaceAddresses(p *model.Preface) []named {
-	return known(named{"client ", p.Source}, named{"to ", p.Target})
-}
-
-// sessionParts returns the known properties of a TLS session.
-func sessionParts(s *model.TLSSession) []named {
-	return known(named{"", s.Version}, named{"", s.Suite}, named{"server name ", s.ServerName}, named{"client random ", s.ClientRandom})
-}
-
-func session(s *model.TLSSession) string {
-	parts := []string{}
-	for _, part := range sessionParts(s) {
-		parts = append(parts, part.name+Escape(part.value))
-	}
-	text := strings.Join(parts, ", ")
-	if s.ClientRandom != "" {
-		text += "..."
-	}
-	return text
 }

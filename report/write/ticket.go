@@ -406,21 +406,47 @@ func outcomePhrase(outcome string) phrase {
 
 // detailPhrase returns the detail of an occurrence; nil for none.
 func detailPhrase(o *model.Occurrence) phrase {
-	var parts []phrase
+	parts := sessionPhrases(o)
 	if o.Detail != "" {
-		parts = append(parts, say(o.Detail))
-	}
-	for i := range o.Prefaces {
-		for _, a := range prefaceAddresses(&o.Prefaces[i]) {
-			parts = append(parts, say(a.name, verbatim(a.value)))
-		}
-	}
-	if o.TLS != nil {
-		for _, part := range sessionParts(o.TLS) {
-			parts = append(parts, say(part.name, verbatim(part.value)))
-		}
+		parts = slices.Insert(parts, 0, say(o.Detail))
 	}
 	return join(parts, ", ")
+}
+
+// sessionPhrases describes the prefaces and the TLS session of an occurrence. Prefaces have their
+// kinds if there are several. Equal ones in a row are one, for example the requests to a proxy that
+// asks for a password.
+func sessionPhrases(o *model.Occurrence) (parts []phrase) {
+	for _, p := range slices.Compact(slices.Clone(o.Prefaces)) {
+		part := known(named{"client ", p.Source}, named{"to ", p.Target})
+		if len(o.Prefaces) > 1 {
+			part = slices.Insert(part, 0, say(p.Kind))
+		}
+		if len(part) > 0 {
+			parts = append(parts, join(part, " "))
+		}
+	}
+	if t := o.TLS; t != nil {
+		random := t.ClientRandom
+		if random != "" {
+			random += "..."
+		}
+		parts = append(parts, known(named{"", t.Version}, named{"", t.Suite}, named{"server name ", t.ServerName}, named{"client random ", random})...)
+	}
+	return parts
+}
+
+// named is a value and the words before it.
+type named struct{ name, value string }
+
+// known returns the values that are not empty.
+func known(list ...named) (out []phrase) {
+	for _, n := range list {
+		if n.value != "" {
+			out = append(out, say(n.name, verbatim(n.value)))
+		}
+	}
+	return out
 }
 
 // firstOf says how many of the occurrences are listed. In a report with evidence it also says
