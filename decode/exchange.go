@@ -185,6 +185,9 @@ type Exchange struct {
 	// this was the last step of SCRAM or GSSAPI. With OAUTHBEARER it is a refusal (RFC 7628
 	// 3.2.2).
 	Challenge bool
+	// IsLone: it is the only request of its connection so far, of which the capture has nothing of the
+	// broker's side. That is one packet, which anyone can forge.
+	IsLone bool
 	// Contested: the capture has two versions of bytes of the request, or of responses on its
 	// connection, and does not show which one was received (reassembly.Oddities.Contested).
 	Contested bool

@@ -421,6 +421,23 @@ func TestTookIsNeverNegative(t *testing.T) {
 	}
 }
 
+// TestOneRequestAlone: whether a request is all that the capture has of a connection.
+func TestOneRequestAlone(t *testing.T) {
+	for _, c := range []struct {
+		requests uint64
+		hasPeer  bool
+		want     bool
+	}{{1, false, true}, {2, false, false}, {1, true, false}} {
+		d := newNetwork().open(t)
+		d.conn.Seen[reassembly.ToClient] = c.hasPeer
+		d.request(requestOf(3, 7))
+		d.conn.Requests = c.requests
+		if x := exchanges(d.end(reassembly.Cut, 0))[0]; x.IsLone != c.want {
+			t.Errorf("%d requests, broker's side %v: lone %v", c.requests, c.hasPeer, x.IsLone)
+		}
+	}
+}
+
 func TestOneSidedConnectionHoldsFewRequests(t *testing.T) {
 	d := newNetwork().open(t)
 	d.conn.Seen[reassembly.ToClient] = false

@@ -117,6 +117,7 @@ func (h *handler) fill(e *Exchange, p *pending, outcome Outcome, a *answer) {
 		e.Contested = contested[reassembly.ToClient].To > 0 ||
 			p.offset >= 0 && contested[reassembly.ToBroker].Has(p.offset, int64(p.size)+sizeField)
 	}
+	e.IsLone = h.conn.Requests == 1 && !h.conn.Seen[reassembly.ToClient]
 	e.judge(p.ranges, Observed)
 }
 

@@ -71,6 +71,9 @@ type pendingRequest struct {
 
 // outOfRange implements Builder.OutOfRange.
 func (f *findings) outOfRange(x *decode.Exchange) {
+	if x.IsLone {
+		return
+	}
 	f.pendingKeys(x, func(key findingKey) {
 		g := f.find(key)
 		if g.count > 0 || g.pending != nil {

@@ -52,6 +52,11 @@ func TestNewsOfARequestThatWaits(t *testing.T) {
 	b := NewBuilder(Options{Watch: true})
 	waits := closed(1)
 	waits.Outcome = decode.CutOff
+	forged := *waits
+	forged.IsLone = true
+	b.OutOfRange(&forged)
+	expectNews(t, "one packet, which anyone can forge", b.News(true, false))
+	expectNews(t, "still", b.News(true, false))
 	b.OutOfRange(waits)
 	expectNews(t, "the outcome may come soon", b.News(false, false))
 	expectNews(t, "or a bit later", b.News(true, false))

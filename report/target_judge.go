@@ -193,6 +193,8 @@ func judge(x *decode.Exchange, t *targetRange, asked bool) (fate, reason) {
 		return exempt, noReason
 	case t.listed && t.Min <= x.Version && x.Version <= t.Max:
 		return passes, noReason
+	case x.IsLone:
+		return unclear, noReason
 	case known && x.Verdict != decode.OK:
 		return certain, outsideAdvertised
 	case !asked && x.Asked == decode.NotAsked:

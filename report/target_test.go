@@ -46,6 +46,8 @@ func offering(key, lowest, newest int16) func(*decode.Exchange) {
 	return rangesOf(&decode.Ranges{APIs: []decode.API{{Key: key, Range: decode.Range{Min: lowest, Max: newest}}}})
 }
 
+func lone(x *decode.Exchange) { x.IsLone = true }
+
 func TestJudge(t *testing.T) {
 	type changes = []func(*decode.Exchange)
 	none := softwareOf("", "")
@@ -72,6 +74,8 @@ func TestJudge(t *testing.T) {
 		{"above it, sarama before 1.46", 1, 18, changes{asked, softwareOf("sarama", "v1.45.1"), offering(1, 0, 18)}, likely, ignored},
 		{"above it, sarama of an application", 1, 18, changes{asked, softwareOf("sarama", "dev"), offering(1, 0, 18)}, likely, ignored},
 		{"above it, sarama since", 1, 18, changes{asked, softwareOf("sarama", "v1.46.0"), offering(1, 0, 18)}, adapts, noReason},
+
+		{"one packet, which anyone can forge", 1, 99, changes{asked, verdictOf(decode.AboveMax), lone}, unclear, noReason},
 
 		{"below the target's min, which was advertised", 8, 1, changes{asked, offering(8, 0, 2)}, certain, noNewer},
 		{"below it, advertised on another connection", 8, 1, changes{none, borrowedRange, offering(8, 0, 9)}, certain, noNewer},

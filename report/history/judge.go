@@ -246,11 +246,11 @@ func (v *view) judge(k *Suspect) Ruling {
 // outside reports whether a request is outside the borrowed range, and that range holds. The
 // address must have advertised it in the same life, and answered nothing outside it. A request that
 // waited must be refused again, and so must one on a connection from before the capture if the
-// range came later: the connection may have been to another broker. A request alone, of a connection
-// without the broker's side, is one packet, which anyone can forge.
+// range came later: the connection may have been to another broker. One that is alone
+// (Exchange.IsLone) must be refused again too.
 func (v *view) outside(k *Suspect) bool {
 	x := &k.Exchange
-	isWeak := hasWaited(x) || k.stream.isLone || k.stream.midstream && !slices.ContainsFunc(v.adverts, func(a advert) bool {
+	isWeak := hasWaited(x) || x.IsLone || k.stream.midstream && !slices.ContainsFunc(v.adverts, func(a advert) bool {
 		return a.from.Before(x.Request) && same(a.ranges, x.Ranges)
 	})
 	return x.Verdict.IsOutside() && v.holds(x) && (!isWeak || v.refusedAgain(k))

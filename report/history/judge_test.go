@@ -465,19 +465,16 @@ func TestALaterRangeOnAConnectionFromBefore(t *testing.T) {
 func TestOnePacketConvictsNobody(t *testing.T) {
 	table := &decode.Ranges{APIs: []decode.API{{Key: keyFetch, Range: decode.Range{Min: 4, Max: 17}}}}
 	for _, c := range []struct {
-		requests uint64
-		hasPeer  bool
-		want     Cause
-	}{{1, false, Unexplained}, {2, false, Outside}, {1, true, Outside}} {
+		isLone bool
+		want   Cause
+	}{{true, Unexplained}, {false, Outside}} {
 		p := newPlay(t)
 		p.advertise(p.connect(), table)
 		s := p.connect()
 		p.send(s, keyFetch, 99, decode.Unseen, soon, func(x *decode.Exchange) {
-			x.Verdict, x.Evidence, x.Ranges = decode.AboveMax, decode.Borrowed, table
+			x.Verdict, x.Evidence, x.Ranges, x.IsLone = decode.AboveMax, decode.Borrowed, table, c.isLone
 		})
-		p.endOf(s, func(x *decode.Connection) {
-			x.Midstream, x.Requests, x.Seen = true, c.requests, [2]bool{true, c.hasPeer}
-		})
+		p.endOf(s, func(x *decode.Connection) { x.Midstream = true })
 		p.expect(c.want)
 	}
 }

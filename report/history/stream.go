@@ -81,8 +81,6 @@ type stream struct {
 	endedBy   reassembly.Direction
 	missing   uint64
 	midstream bool
-	// isLone: it has one request, and nothing of the broker's side was captured.
-	isLone bool
 	// foreign: the broker's side spoke another protocol.
 	foreign bool
 	// begun: the last bytes of the broker's side are the beginning of an answer. sentMore: it sent
@@ -255,7 +253,6 @@ func (s *stream) offend(x *decode.Exchange) {
 // over records how the connection ended.
 func (s *stream) over(c *decode.Connection) {
 	s.midstream, s.missing = c.Midstream, c.Odd().Missing
-	s.isLone = c.Requests == 1 && !c.Seen[reassembly.ToClient]
 	s.begun, s.inClear, s.foreign = hasBegunAnswer(c), c.TLS == nil, isForeign(c)
 	s.sentMore = c.LastAnswer.Before(c.LastData[reassembly.ToClient])
 	if prefaces := c.Odd().Prefaces; len(prefaces) > 0 {
