@@ -36,6 +36,40 @@ func (s *Segment) TTL() uint8 {
 	return s.raw[7]
 }
 
+// Timestamps returns the value and the echo of the timestamp option (RFC 7323 3.2). has says whether
+// the segment has one, ok whether that was captured. It is valid as long as Payload.
+func (s *Segment) Timestamps() (value, echo uint32, has, ok bool) {
+	const usual = 1<<24 | 1<<16 | timestampOption<<8 | timestampLength // two NOPs before it
+	b := s.raw[s.transport:]
+	size := int(b[12]>>4) * 4
+	if len(b) < size {
+		return 0, 0, false, false
+	}
+	b = b[tcpHeader:size]
+	if len(b) > timestampLength && binary.BigEndian.Uint32(b) == usual {
+		return binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:]), true, true
+	}
+	for len(b) >= 2 && b[0] != endOption {
+		switch n := int(b[1]); {
+		case b[0] == nopOption:
+			b = b[1:]
+		case b[0] == timestampOption && n == timestampLength && len(b) >= n:
+			return binary.BigEndian.Uint32(b[2:]), binary.BigEndian.Uint32(b[6:]), true, true
+		default:
+			b = b[max(min(n, len(b)), 2):]
+		}
+	}
+	return 0, 0, false, true
+}
+
+// TCP options (RFC 9293 3.2, RFC 7323 3.2).
+const (
+	endOption       = 0
+	nopOption       = 1
+	timestampOption = 8
+	timestampLength = 10
+)
+
 // Covered is what the checksums of a segment cover. It is valid as long as Segment.Payload.
 type Covered struct {
 	raw               []byte // from the IP header on

@@ -118,6 +118,8 @@ type item struct {
 	end     EndKind
 	// isProven: a wrong checksum is not the sender's (flow.proof).
 	isProven bool
+	// isForeign: it has not the timestamps of the connection (stamps.isForeign).
+	isForeign bool
 }
 
 // first returns the sequence number of the segment's first payload byte.
@@ -425,10 +427,13 @@ func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment)
 		p.table.disbelieved++
 		return
 	}
-	isBehind := f.isBehind(seg, dir)
-	p.table.note(f, seg, dir)
-	if f.needsMark(seg, p.clock) && !f.unwanted && !isBehind {
-		f, dir = p.mergeTwins(s, f, seg, dir)
+	isForeign := f.copies == 0 && f.isForeign(seg, dir) && f.seen[dir.Reverse()]
+	isBehind := !isForeign && f.isBehind(seg, dir)
+	if !isForeign {
+		p.table.note(f, seg, dir)
+		if f.needsMark(seg, p.clock) && !f.unwanted && !isBehind {
+			f, dir = p.mergeTwins(s, f, seg, dir)
+		}
 	}
 	seg.Stream = p.table.number(f, seg.Capture)
 	f.lastTime = p.clock
@@ -459,6 +464,6 @@ func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment)
 	}
 	p.pass(s, f, item{
 		conn: f.conn, payload: payload, at: seg.Position, seq: seg.Seq, ack: seg.Ack,
-		length: seg.Length, flags: seg.Flags, dir: dir, covered: seg.Covered(), isProven: f.proof[dir] > 0,
+		length: seg.Length, flags: seg.Flags, dir: dir, covered: seg.Covered(), isProven: f.proof[dir] > 0, isForeign: isForeign,
 	})
 }

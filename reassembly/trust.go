@@ -124,6 +124,10 @@ func (c *conn) accepts(it *item) bool {
 	if c.mode == ignored {
 		return true
 	}
+	if it.isForeign && !c.acknowledgeDoubted(it) { // Linux accepts one without a timestamp: an acknowledgement decides
+		c.doubt(it)
+		return false
+	}
 	if c.isUnproven {
 		if !c.confirmed(it) {
 			return false
@@ -224,6 +228,7 @@ func (c *conn) confirmed(it *item) bool {
 	for i := range c.doubts() {
 		q := &c.doubted.segments[i]
 		switch {
+		case q.isForeign:
 		case q.dir != it.dir:
 			if within(it.ack, q.first()+q.length, maxHole) && within(q.ack, it.seq, maxHole) {
 				fits = confirmations
@@ -239,7 +244,9 @@ func (c *conn) confirmed(it *item) bool {
 	segments := c.doubts()
 	c.dropDoubts()
 	for i := range segments {
-		c.acceptDoubted(&segments[i])
+		if q := &segments[i]; !q.isForeign {
+			c.acceptDoubted(q)
+		}
 	}
 	if c.over {
 		return false
@@ -248,17 +255,25 @@ func (c *conn) confirmed(it *item) bool {
 	return true
 }
 
-// acknowledgeDoubted passes on the segments kept that this segment acknowledges.
-func (c *conn) acknowledgeDoubted(it *item) {
+// acknowledgeDoubted passes on the segments kept that this segment acknowledges. It reports whether
+// there was one.
+func (c *conn) acknowledgeDoubted(it *item) (acknowledged bool) {
 	if len(c.doubts()) == 0 || it.flags&capture.ACK == 0 || it.isWrong() {
-		return
+		return false
 	}
-	acknowledged := false
 	segments := c.doubts()
 	for i := range segments {
 		q := &segments[i]
-		n := int32(it.ack - q.first() - q.length)
-		if q.dir == it.dir || n < 0 || n > maxHole || c.half[q.dir].synced && int32(q.first()-c.half[q.dir].next) <= maxHole {
+		h, end := &c.half[q.dir], q.first()+q.length
+		n := int32(it.ack - end)
+		isMissing := !h.synced || int32(q.first()-h.next) > maxHole
+		if q.isForeign { // nobody else sent what is acknowledged
+			if q.flags&capture.FIN != 0 {
+				end++
+			}
+			isMissing = int32(end-h.next) > 0 && int32(it.ack-end) >= 0
+		}
+		if q.dir == it.dir || n < 0 || n > maxHole || !isMissing {
 			continue
 		}
 		acknowledged = true
@@ -267,6 +282,7 @@ func (c *conn) acknowledgeDoubted(it *item) {
 	if acknowledged {
 		c.dropDoubts()
 	}
+	return acknowledged
 }
 
 // acceptDoubted passes on a segment kept, unless an earlier one ended the connection.
@@ -276,6 +292,9 @@ func (c *conn) acceptDoubted(q *item) {
 		return
 	}
 	c.jump(q)
+	if q.flags&capture.FIN != 0 {
+		c.fin(q.dir^c.swapped, q)
+	}
 	c.order(q.dir, q)
 }
 
@@ -298,7 +317,7 @@ func (c *conn) jump(it *item) {
 // doubt keeps a segment for confirmed.
 func (c *conn) doubt(it *item) {
 	c.w.disbelieved++
-	if len(it.payload) > maxDoubtedBytes || c.w.doubted+len(it.payload) > maxShardDoubted {
+	if it.isForeign && it.length == 0 && it.flags&capture.FIN == 0 || len(it.payload) > maxDoubtedBytes || c.w.doubted+len(it.payload) > maxShardDoubted {
 		return
 	}
 	if c.doubted == nil {
@@ -360,7 +379,7 @@ func (c *conn) reviveFIN(it *item) {
 	segments := c.doubts()
 	c.dropDoubts()
 	for i := range segments {
-		if q := &segments[i]; q.dir == raw {
+		if q := &segments[i]; q.dir == raw && !q.isForeign {
 			c.acceptDoubted(q)
 		}
 	}

@@ -1,7 +1,9 @@
 package capturetest
 
 import (
+	"encoding/binary"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -59,8 +61,13 @@ type Conversation struct {
 	Silent bool
 	// Options are the TCP options of all segments except SYNs.
 	Options []byte
+	// Tick is the unit of the timestamps of all segments (RFC 7323); 0 for none. Origin is added to
+	// those of each side.
+	Tick   time.Duration
+	Origin [2]uint32
 
 	recorder *Recorder
+	stamps   [2]uint32
 	acked    [2]bool // a SYN of that direction was sent, so there is something to acknowledge
 }
 
@@ -96,6 +103,11 @@ func (c *Conversation) Segment(d Direction, flags uint8, payload []byte) {
 	h := TCPHeader{Seq: c.Seq[d], Flags: flags, Options: c.Options}
 	if flags&SYN != 0 {
 		h.Options = []byte{2, 4, DefaultMSS >> 8, DefaultMSS & 0xff} // maximum segment size
+	}
+	if c.Tick > 0 {
+		c.stamps[d] = c.Origin[d] + uint32(c.recorder.Now/int64(c.Tick))
+		h.Options = binary.BigEndian.AppendUint32(slices.Concat(h.Options, []byte{1, 1, 8, 10}), c.stamps[d])
+		h.Options = binary.BigEndian.AppendUint32(h.Options, c.stamps[d.Reverse()])
 	}
 	if c.acked[d.Reverse()] {
 		h.Flags |= ACK

@@ -1,6 +1,7 @@
 package capturetest
 
 import (
+	"bytes"
 	"encoding/binary"
 	"slices"
 )
@@ -125,16 +126,26 @@ func (p Preface) Before(packets []Packet) []Packet {
 	})
 }
 
+// swapTimestamps makes timestamps (RFC 7323) those of the other side.
+func swapTimestamps(options []byte) {
+	const begin = "\x08\x0a" // the kind and the length
+	if i := bytes.Index(options, []byte(begin)); i >= 0 && len(options) >= i+10 {
+		v := options[i+2:]
+		copy(v, slices.Concat(v[4:8], v[:4]))
+	}
+}
+
 // steps returns the segments of the preface before the client's first one.
 func (p Preface) steps(first *segment) (out []*segment) {
 	next := [2]uint32{first.tcp.Seq, first.tcp.Ack}
 	for _, step := range p.Steps {
 		s := first.with(next[step.Dir], step.Data)
 		s.dir = step.Dir
+		s.tcp.Options, s.tcp.Ack = shiftSACK(s.tcp.Options, 0), next[step.Dir.Reverse()]
 		if step.Dir == ToClient {
 			s.src, s.dst = first.dst, first.src
+			swapTimestamps(s.tcp.Options)
 		}
-		s.tcp.Options, s.tcp.Ack = nil, next[step.Dir.Reverse()]
 		next[step.Dir] += uint32(len(step.Data))
 		out = append(out, s)
 	}
