@@ -82,3 +82,37 @@ func changed(packets []capturetest.Packet, what string) []capturetest.Packet {
 	}
 	return out
 }
+
+// TestTimestamps finds the timestamp option among others.
+func TestTimestamps(t *testing.T) {
+	for name, tc := range map[string]struct {
+		options string
+		cut     int
+		has, ok bool
+	}{
+		"none":                  {"", 0, false, true},
+		"usual":                 {"\x01\x01\x08\x0a\x00\x00\x00\x07\x00\x00\x00\x09", 0, true, true},
+		"of a SYN":              {"\x02\x04\x05\xb4\x04\x02\x08\x0a\x00\x00\x00\x07\x00\x00\x00\x09\x01\x03\x03\x07", 0, true, true},
+		"without padding":       {"\x08\x0a\x00\x00\x00\x07\x00\x00\x00\x09\x00\x00", 0, true, true},
+		"behind the last":       {"\x01\x00\x08\x0a\x00\x00\x00\x07\x00\x00\x00\x09", 0, false, true},
+		"behind a length of 0":  {"\x05\x00\x08\x0a\x00\x00\x00\x07\x00\x00\x00\x09", 0, true, true},
+		"behind a long option":  {"\x05\xff\x08\x0a\x00\x00\x00\x07\x00\x00\x00\x09", 0, false, true},
+		"of a wrong length":     {"\x01\x01\x08\x09\x00\x00\x00\x07\x00\x00\x00\x09", 0, false, true},
+		"incomplete":            {"\x01\x01\x08\x0a", 0, false, true},
+		"cut by the snaplength": {"\x01\x01\x08\x0a\x00\x00\x00\x07\x00\x00\x00\x09", 1, false, false},
+	} {
+		r := capturetest.NewRecorder()
+		c := r.Join(netip.MustParseAddrPort("192.0.2.7:40001"), netip.MustParseAddrPort("192.0.2.9:9092"))
+		c.Options = []byte(tc.options)
+		c.Ack(capturetest.ToBroker)
+		data := r.Packets[0].Data
+		pkt, s := Packet{Data: data[:len(data)-tc.cut], Length: uint32(len(data)), Link: LinkTypeEthernet}, garbage()
+		if !NewDissector(DissectorOptions{}).Segment(&pkt, &s) {
+			t.Fatalf("%s: no segment", name)
+		}
+		value, echo, has, ok := s.Timestamps()
+		if has != tc.has || ok != tc.ok || has && (value != 7 || echo != 9) {
+			t.Errorf("%s: %d, %d, has %v, ok %v", name, value, echo, has, ok)
+		}
+	}
+}

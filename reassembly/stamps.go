@@ -37,6 +37,8 @@ func (f *flow) isForeign(s *capture.Segment, d Direction) bool {
 		f.stamped = maxStamped
 	case s.Flags&capture.ACK != 0:
 		f.stamped = -maxStamped
+	case has && f.stamped == 0: // the answer decides; until then, one segment without is forged
+		f.stamped = 1
 	}
 	if has && (f.stamps[d] == 0 || int32(value-f.stamps[d]) > 0) {
 		f.stamps[d] = value

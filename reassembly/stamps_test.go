@@ -21,12 +21,13 @@ func stamped(tick time.Duration, isJoined bool, forge func(c *capturetest.Conver
 	c.Tick, c.Origin = tick, [2]uint32{1 << 31, 3 << 30}
 	if !isJoined {
 		c.Syn(capturetest.ToBroker)
+		forge(c, 0)
 		c.Syn(capturetest.ToClient)
 		c.Ack(capturetest.ToBroker)
 	}
 	for i := range 6 {
 		if i > 0 || !isJoined {
-			forge(c, i)
+			forge(c, i+1)
 		}
 		c.Exchange(request(3, 1, uint32(2*i+1), 10), response(uint32(2*i+1), 0))
 		c.Exchange(request(3, 1, uint32(2*i+2), 10), response(uint32(2*i+2), 0))
@@ -66,7 +67,7 @@ func TestForgedSegmentsWithoutTheTimestamps(t *testing.T) {
 	}
 	for name, play := range forgeries {
 		for _, isJoined := range []bool{false, true} {
-			for at := range 6 {
+			for at := range 7 {
 				for _, origin := range []uint32{0, 1 << 28} { // no timestamps, others
 					got := run(t, stamped(time.Millisecond, isJoined, func(c *capturetest.Conversation, i int) {
 						if i != at {

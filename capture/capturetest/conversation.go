@@ -67,7 +67,7 @@ type Conversation struct {
 	Origin [2]uint32
 
 	recorder *Recorder
-	stamps   [2]uint32
+	ticks    [2]uint32
 	acked    [2]bool // a SYN of that direction was sent, so there is something to acknowledge
 }
 
@@ -105,9 +105,9 @@ func (c *Conversation) Segment(d Direction, flags uint8, payload []byte) {
 		h.Options = []byte{2, 4, DefaultMSS >> 8, DefaultMSS & 0xff} // maximum segment size
 	}
 	if c.Tick > 0 {
-		c.stamps[d] = c.Origin[d] + uint32(c.recorder.Now/int64(c.Tick))
-		h.Options = binary.BigEndian.AppendUint32(slices.Concat(h.Options, []byte{1, 1, 8, 10}), c.stamps[d])
-		h.Options = binary.BigEndian.AppendUint32(h.Options, c.stamps[d.Reverse()])
+		c.ticks[d] = uint32(c.recorder.Now / int64(c.Tick))
+		h.Options = binary.BigEndian.AppendUint32(slices.Concat(h.Options, []byte{1, 1, 8, 10}), c.Origin[d]+c.ticks[d])
+		h.Options = binary.BigEndian.AppendUint32(h.Options, c.Origin[d.Reverse()]+c.ticks[d.Reverse()])
 	}
 	if c.acked[d.Reverse()] {
 		h.Flags |= ACK
