@@ -427,7 +427,7 @@ func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment)
 		p.table.disbelieved++
 		return
 	}
-	isForeign := f.copies == 0 && f.isForeign(seg, dir) && (f.seen[dir.Reverse()] || f.synced[dir])
+	isForeign := f.copies == 0 && f.isForeign(seg, dir)
 	isBehind := !isForeign && f.isBehind(seg, dir)
 	if !isForeign {
 		p.table.note(f, seg, dir)

@@ -28,6 +28,9 @@ func stamped(tick time.Duration, isJoined bool, forge func(c *capturetest.Conver
 	for i := range 6 {
 		if i > 0 || !isJoined {
 			forge(c, i+1)
+		} else {
+			c.Ack(capturetest.ToBroker)
+			forge(c, 0)
 		}
 		c.Exchange(request(3, 1, uint32(2*i+1), 10), response(uint32(2*i+1), 0))
 		c.Exchange(request(3, 1, uint32(2*i+2), 10), response(uint32(2*i+2), 0))
@@ -69,6 +72,9 @@ func TestForgedSegmentsWithoutTheTimestamps(t *testing.T) {
 		for _, isJoined := range []bool{false, true} {
 			for at := range 7 {
 				for _, origin := range []uint32{0, 1 << 28} { // no timestamps, others
+					if origin > 0 && isJoined && at == 0 {
+						continue // the connection's own are hardly known
+					}
 					got := run(t, stamped(time.Millisecond, isJoined, func(c *capturetest.Conversation, i int) {
 						if i != at {
 							return
