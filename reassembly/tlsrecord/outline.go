@@ -16,8 +16,8 @@ const (
 	// lastRecords bounds the last records that an Outline keeps: four exchanges with both messages
 	// split in two, and the alerts. 20 of 16 bytes are 320 bytes.
 	lastRecords = 20
-	// outlineTick is the unit of the times in an Outline: 2^32 of 100 µs are 4.9 days.
-	outlineTick = 100 * time.Microsecond
+	// maxTicks bounds the time since the first record, in microseconds: 2^40 are 12 days.
+	maxTicks = 1<<40 - 1
 )
 
 // Outline describes the encrypted records of a TLS connection from their headers, without any key:
@@ -42,6 +42,7 @@ type Outline struct {
 type outlined struct {
 	ticks, frame  uint32
 	capture, size uint16
+	later         uint8 // in 2^32 ticks
 	kind          RecordKind
 	toServer      bool
 	guessed       bool
@@ -82,8 +83,8 @@ const (
 )
 
 type Record struct {
-	// At is the packet in which the record ends. Its time is rounded down to 100 µs since the
-	// first record.
+	// At is the packet in which the record ends. Its time is in whole microseconds since
+	// the first record.
 	At       capture.Position
 	Kind     RecordKind
 	ToServer bool
@@ -205,7 +206,8 @@ func (o *Outline) add(rec outlined, at capture.Position) {
 	if !o.started {
 		o.started, o.begin = true, at
 	}
-	rec.ticks = uint32(min(max(at.Time-o.begin.Time, 0)/int64(outlineTick), math.MaxUint32))
+	ticks := min(max(at.Time-o.begin.Time, 0)/int64(time.Microsecond), maxTicks)
+	rec.ticks, rec.later = uint32(ticks), uint8(ticks>>32)
 	rec.frame = uint32(min(at.Frame, math.MaxUint32))
 	rec.capture = uint16(min(at.Capture, math.MaxUint16))
 	if n := len(o.captures); n == 0 || o.captures[n-1].capture != rec.capture {
@@ -278,7 +280,7 @@ func (o *Outline) record(r *outlined) Record {
 	return Record{
 		At: capture.Position{
 			Frame: uint64(r.frame), Capture: uint32(r.capture), Stream: stream,
-			Time: o.begin.Time + int64(r.ticks)*int64(outlineTick),
+			Time: o.begin.Time + (int64(r.later)<<32|int64(r.ticks))*int64(time.Microsecond),
 		},
 		Kind: r.kind, ToServer: r.toServer, Size: int(r.size), Guessed: r.guessed,
 	}

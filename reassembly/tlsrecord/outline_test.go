@@ -181,3 +181,23 @@ func TestOutlineUnfinished(t *testing.T) {
 		t.Errorf("%d bytes after its end", size)
 	}
 }
+
+// TestOutlineOrdersCaptures: where two captures have one direction each, times order the records. A
+// time is that of the packet, also after days.
+func TestOutlineOrdersCaptures(t *testing.T) {
+	o := NewOutline(false)
+	begin := time.Date(2026, 1, 2, 3, 4, 5, 678_901_000, time.UTC).UnixNano()
+	at := func(later time.Duration, capt uint32) capture.Position {
+		return capture.Position{Frame: 1, Capture: capt, Time: begin + int64(later)}
+	}
+	want := []capture.Position{at(0, 1), at(3*time.Microsecond, 0), at(9*time.Microsecond, 1), at(250*time.Hour, 0)}
+	for _, i := range []int{0, 2, 1, 3} {
+		o.Data(want[i].Capture == 0, rec(typeData, 20), want[i])
+	}
+	records, _ := o.Records()
+	for i, r := range records {
+		if r.At != want[i] {
+			t.Errorf("record %d: %+v, want %+v", i, r.At, want[i])
+		}
+	}
+}
