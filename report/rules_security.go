@@ -311,7 +311,8 @@ var encryptedRule = Rule{
 	advice: func(s *subject) string {
 		advice := encryptedAdvice(s.key.detail)
 		if n := s.unexplained(); n > 0 {
-			return fmt.Sprintf("The other side closed %s on a message that it did not answer. Missing or refused SASL looks like this, and so do a version that the broker does not support, and a port that is none of Kafka. The broker's log or a key log says which. %s",
+			return fmt.Sprintf("The other side closed %s at once on a message that it did not answer. Kafka 2.1 or later does so if it does not support the version; for missing or refused SASL it waits 0.1 s. "+
+				"Kafka before 2.1 does so for SASL, too, and so may a port that is none of Kafka. The broker's log or a key log says which. Name the broker's release with --advertised kafka-RELEASE, so that SASL can be excluded. %s",
 				words.Plural(uint64(n), "connection"), advice)
 		}
 		return advice
@@ -354,7 +355,7 @@ const keyLogAdvice = "Give the client's or the broker's TLS key log with --tls-k
 const partKeyLogAdvice = "Copy the key log again when its writer has ended, or follow it with sniff: a connection needs CLIENT_TRAFFIC_SECRET_0 and SERVER_TRAFFIC_SECRET_0."
 
 // otherKeyLogAdvice is the advice if the key log is from other connections.
-const otherKeyLogAdvice = "The key log given is from another time or another program. Give the one that this client or its broker wrote while these connections were set up."
+const otherKeyLogAdvice = "The key log given is from another program, or it was begun after these connections, which then cannot be decrypted. Give the one that this client or its broker wrote while these connections were set up."
 
 // httpsPort is the port of HTTPS. Brokers seldom use it, and it has failed handshakes of its own.
 const httpsPort = 443

@@ -478,7 +478,7 @@ func TestAdviceOnEncryptedFitsTheReason(t *testing.T) {
 		"":                        "--tls-keylog",
 		"no key was given for it": "--tls-keylog",
 		"cipher suite TLS_RSA_WITH_CAMELLIA_128_CBC_SHA is not supported":      "AES-GCM",
-		"the key log has no entry for it":                                      "another time",
+		"the key log has no entry for it":                                      "begun after these connections",
 		"the key log lacks secrets of it":                                      "Copy the key log again",
 		"renegotiation is not supported":                                       "switch this off",
 		"the broker's side is not in the capture":                              "both directions",

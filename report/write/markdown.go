@@ -122,10 +122,7 @@ func (m *markdown) head() {
 // totals describes the amount of input and the tool, in a few hundred bytes.
 func (m *markdown) totals() string {
 	s := &m.r.Summary
-	text := fmt.Sprintf("- %s, %s of them Kafka; %s", words.Plural(s.Streams, "TCP connection"), words.Number(s.KafkaStreams), words.Plural(s.Requests, "Kafka request"))
-	if s.EncryptedStreams > 0 {
-		text += "; " + words.Plural(s.EncryptedStreams, "encrypted connection") + " not looked into"
-	}
+	text := fmt.Sprintf("- %s%s; %s", words.Plural(s.Streams, "TCP connection"), kafkaText(s, words.Number(s.KafkaStreams)), words.Plural(s.Requests, "Kafka request"))
 	if p := evidencePhrase(m.r); len(p) > 0 {
 		text += "\n- " + mdPhrase(p)
 	}

@@ -118,15 +118,24 @@ func (t *textReport) totals() string {
 	s := &t.r.Summary
 	text := words.Plural(s.Streams, "connection")
 	if s.Streams > s.KafkaStreams {
-		text += fmt.Sprintf(", %s of them Kafka", words.OrNone(s.KafkaStreams))
+		text += kafkaText(s, words.OrNone(s.KafkaStreams))
 	}
 	if n := len(t.r.Brokers); n > 0 && s.KafkaStreams > 0 {
 		text += " to " + words.Plural(uint64(n), "broker")
 	}
-	if s.EncryptedStreams > 0 {
-		text += fmt.Sprintf(", %s encrypted", words.Number(s.EncryptedStreams))
-	}
 	return text + ", " + words.Plural(s.Requests, "request")
+}
+
+// kafkaText says how many of a report's connections are Kafka. Encrypted ones may be, too.
+func kafkaText(s *model.Summary, kafka string) (text string) {
+	of := "them"
+	if s.EncryptedStreams > 0 {
+		text, of = fmt.Sprintf(", %s encrypted", words.Number(s.EncryptedStreams)), "the others"
+	}
+	if s.KafkaStreams == 0 && s.EncryptedStreams == s.Streams {
+		return text
+	}
+	return text + fmt.Sprintf(", %s of %s Kafka", kafka, of)
 }
 
 // findings writes all findings, the most severe first, code by code.
