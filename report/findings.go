@@ -86,6 +86,9 @@ func (f *findings) init(opt *Options, k known) {
 	}
 	f.history = history.New(f.decidedEarly)
 	f.sealed = sealed.NewBook(func(at decode.Endpoint, moment int64) bool { return f.history.WentDown(at, moment) })
+	if opt.Supplied != nil {
+		f.sealed.Supply(opt.Supplied.Table.Ranges)
+	}
 	f.groups = groups{all: map[findingKey]*group{}, perRule: make([]int, len(rules)), decide: f.decided, begun: f.begun, dropped: f.dropped}
 }
 

@@ -23,7 +23,7 @@ var sealedRule = Rule{
 		Why: "A broker does this if it does not support the version of a request. Wrong security settings look different: the handshake fails, or the broker answers the authentication with an error. " +
 			"Clients report both as a wrong security.protocol.",
 		Wire: "The lengths of TLS records show the sizes of Kafka messages. The broker closes within a fraction of a second after a request of a size that it never answers, while it serves other requests. " +
-			"Closes with another explanation do not count: a broker that stops or refuses the next connections, an idle connection, a listener that requires SASL, a SASL session that may be over, a request that is too large.",
+			"Closes with another explanation do not count: a broker that stops or refuses the next connections, an idle connection, a listener that requires SASL, a SASL session that may be over, a request that is too large. A Produce with acks=0 that fails looks the same.",
 		Do: "Confirm it with a TLS key log of one side (--tls-keylog). The report then has the request, its version and the advertised range. The key log must be written while the connections begin.",
 	},
 	sealed: true, explains: true,
@@ -64,13 +64,28 @@ func (c *conclusion) explanations() []history.Explanation {
 	if i := slices.IndexFunc(r.Cases, func(k sealed.Case) bool { return !k.Paused }); i >= 0 {
 		idle = history.Explanation{Name: "idle limit", Excluded: true, At: r.Cases[i].At, By: "the request came shortly after an answer"}
 	}
-	authentication := history.Explanation{Name: "authentication", By: "no earlier request of the connection was answered"}
-	if i := slices.IndexFunc(r.Cases, func(k sealed.Case) bool { return k.Served > 0 }); i >= 0 {
-		authentication = history.Explanation{Name: "authentication", Excluded: true, At: r.Cases[i].At, By: "the broker had answered requests of the connection"}
-	} else if r.Authenticated > 0 {
-		authentication = history.Explanation{Name: "authentication", Excluded: true, At: first.At, By: "the client had authenticated"}
+	return append([]history.Explanation{restart, idle, authenticationOf(r)}, history.RequestExplanations(first.At, int64(r.Size))...)
+}
+
+// authenticationOf returns missing or refused SASL as another cause of the refusals.
+func authenticationOf(r *sealed.Refusal) history.Explanation {
+	out := history.Explanation{Name: "authentication", Excluded: true, At: r.Cases[0].At}
+	served := slices.IndexFunc(r.Cases, func(k sealed.Case) bool { return k.Served > 0 && k.Authentication != sealed.MaybeSASL })
+	switch {
+	case served >= 0:
+		out.At, out.By = r.Cases[served].At, "the broker had answered requests of the connection"
+	case r.Authenticated > 0:
+		out.By = "the client had authenticated"
+	case r.Open:
+		out.By = "the broker served other connections without SASL"
+	case r.Delaying:
+		out.By = "a broker of this release closes later after a failed authentication"
+	case r.ServedMost > 0:
+		out.By = "the client had authenticated, here or at another broker"
+	default:
+		out = history.Explanation{Name: out.Name, By: "no earlier request of the connection was answered"}
 	}
-	return append([]history.Explanation{restart, idle, authentication}, history.RequestExplanations(first.At, int64(r.Size))...)
+	return out
 }
 
 // sizeText formats the size of the refused requests: "92 bytes", or "80 to 95 bytes" with CBC.
@@ -88,9 +103,16 @@ func sealedWhy(s *subject) string {
 	if r.Authenticated > 0 {
 		parts[0] = fmt.Sprintf("TLS and SASL worked, and the broker had answered %s on these connections before.", servedText(r))
 	}
+	others := "wrong security settings do not"
+	if !authenticationOf(r).Excluded {
+		others = "missing SASL can, too"
+	}
 	parts = append(parts,
-		fmt.Sprintf("It closed within %s. A version that the broker does not support looks like this, wrong security settings do not.", words.Humane(max(r.Longest, time.Millisecond))),
+		fmt.Sprintf("It closed within %s. A version that the broker does not support looks like this, and so does a Produce with acks=0 that fails; %s.", words.Humane(max(r.Longest, time.Millisecond)), others),
 		"This is inferred from the lengths, the order and the time of encrypted records.")
+	if r.ByPort {
+		parts = append(parts, "Only the port is a sign of Kafka.")
+	}
 	if r.Torn > 0 {
 		parts = append(parts, fmt.Sprintf("%s to the broker could not be judged: packets are missing.", words.Plural(uint64(r.Torn), "more connection")))
 	}

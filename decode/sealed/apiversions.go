@@ -102,7 +102,7 @@ func sizesOf(tables []*decode.Table) (all [forms]map[int][]sizedRelease) {
 	return all
 }
 
-const apiVersionsKey = 18
+const fetchKey, apiVersionsKey = 1, 18
 
 // tagSizes returns the possible sizes of a response's tags. They are the number of tags, the
 // supported features and the finalized features. v3 hides supported features with min 0

@@ -47,6 +47,11 @@ type Book struct {
 	clients   []*Client
 	kept      int
 	isDown    func(at decode.Endpoint, moment int64) bool
+	// framed are the logins whose token got the response to a SaslAuthenticate, at any broker. The
+	// same client then sends no raw tokens.
+	framed map[login]bool
+	// delaying: by Supply, the brokers are of Kafka 2.1 or later.
+	delaying bool
 	// Dropped counts what was left out because a limit was exceeded.
 	Dropped uint64
 }
@@ -82,6 +87,20 @@ type clientFacts struct {
 	opening int  // size of the largest ApiVersions request at their beginnings, 0 for none
 }
 
+// login is the size of a SaslHandshake and of the token behind it, from one host.
+type login struct {
+	host             netip.Addr
+	handshake, token int
+}
+
+// loginOf returns the login at the beginning of a connection whose second request has a size.
+func loginOf(c *decode.Connection, r *Reading, token int) login {
+	if len(r.answered) == 0 {
+		return login{}
+	}
+	return login{c.Client.Addr(), r.answered[0].size, token}
+}
+
 // client returns the facts of a host, or nil if there are too many hosts.
 func (a *address) client(host netip.Addr) *clientFacts {
 	k := a.clients[host]
@@ -103,7 +122,7 @@ type sizeCount struct {
 // NewBook returns an empty Book. isDown reports whether nothing listened at an address soon after
 // a moment, in nanoseconds. It means that the broker was stopped or killed.
 func NewBook(isDown func(at decode.Endpoint, moment int64) bool) *Book {
-	return &Book{addresses: make(map[decode.Endpoint]*address), isDown: isDown}
+	return &Book{addresses: make(map[decode.Endpoint]*address), isDown: isDown, framed: make(map[login]bool)}
 }
 
 // Connection adds a connection that is over. It ignores those without an Outline. It returns the
@@ -139,6 +158,9 @@ func (b *Book) Connection(c *decode.Connection) *Request {
 	if r.missing && r.Refused == nil {
 		a.torn++
 	}
+	if r.framed && len(b.framed) < maxSizes {
+		b.framed[loginOf(c, &r, r.answered[1].size)] = true
+	}
 	b.countSizes(a, c, &r)
 	return r.Refused
 }
@@ -168,9 +190,9 @@ func (b *Book) countSizes(a *address, c *decode.Connection, r *Reading) {
 		s.cases = append(s.cases, Case{
 			Request: *q, Stream: c.Stream, Client: c.Client, TLS: c.TLS,
 			Served: r.Served, Authentication: r.Authentication, First: r.Opening, ClientID: r.ClientID, Software: r.Software, Opening: r.opening,
-			modern:  r.Likeness == ByRetry && r.Answer.APIs >= apisOf10,
-			delayed: r.Answer.since22(), hasAnswer: r.Answer != nil, Unnegotiated: r.Unnegotiated,
-			begin: c.First.Time, midstream: c.Midstream, displaced: r.displaced,
+			modern:    r.Likeness == ByRetry && r.Answer.APIs >= apisOf10,
+			hasAnswer: r.Answer != nil, Unnegotiated: r.Unnegotiated,
+			begin: c.First.Time, midstream: c.Midstream, displaced: r.displaced, login: loginOf(c, r, q.Size),
 		})
 	}
 }

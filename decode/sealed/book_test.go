@@ -177,6 +177,10 @@ func TestRefusals(t *testing.T) {
 		p.quiet, p.end, p.pause = true, reassembly.Reset, map[int]time.Duration{6: 5 * time.Second}
 	})
 	answering := slices.Clip(append(slices.Clone(served), fetch, -500))
+	modern := open(0, time.Minute, versions3, table26, handshakePlain, -21, tokens, -16, metadata, metadataSays)
+	elsewhere := func(answer int) play {
+		return with(left(0, handshakePlain, -21, tokens, answer, metadata, metadataSays), func(p *play) { p.to = "10.0.0.2:9093" })
+	}
 	alpn := &tlsrecord.Hello{ALPN: "http/1.1"}
 	tickets := &tlsrecord.Hello{Extensions: []uint16{extPSKModes}}
 	for _, c := range []struct {
@@ -246,6 +250,15 @@ func TestRefusals(t *testing.T) {
 		{"the same, of SCRAM", plays(times(5, closed(0, 36, -29, 40, -90, 110))), nil},
 		{"wrong password, without ApiVersions", plays(times(5, closed(0, handshakePlain, -21, tokens, -60))), nil},
 		{"the same, and others are served without SASL", plays(asking, times(5, closed(0, handshakePlain, -21, 24))), []string{"24 5/5"}},
+		{"the same, and another client shows a release that delays the close on a refused token", plays(modern, times(5, closed(0, handshakePlain, -21, 40))), []string{"40 5/5"}},
+		{"the same, and it was delayed", plays(modern, times(5, with(closed(0, handshakePlain, -21, 40), func(p *play) { p.delay = 300 * time.Millisecond }))), nil},
+		{"the same, of a broker that may be older", plays(open(0, time.Minute, authenticated...), times(5, closed(0, handshakePlain, -21, 40))), nil},
+		{"the same, and another broker takes a token of that size, in SaslAuthenticate", plays(elsewhere(-16), times(5, closed(0, handshakePlain, -21, tokens))), []string{"45 5/5"}},
+		{"the same, and it takes raw tokens", plays(elsewhere(-4), times(5, closed(0, handshakePlain, -21, tokens))), nil},
+		{"the same, and the token has another size", plays(elsewhere(-16), times(5, closed(0, handshakePlain, -21, 24))), nil},
+		{"the same, and the client is another one", plays(elsewhere(-16), times(5, with(closed(0, handshakePlain, -21, tokens), func(p *play) { p.from = "10.0.0.10" }))), nil},
+		{"the first of its connection, and the broker would have delayed a close for SASL", plays(modern, times(5, closed(0, join))), []string{"140 5/5"}},
+		{"the same, and it did", plays(modern, times(5, with(closed(0, join), func(p *play) { p.delay = 100 * time.Millisecond }))), nil},
 		{"behind SASL, without ApiVersions", plays(times(3, closed(0, handshakePlain, -21, tokens, -16, fetch))), []string{"92 3/3"}},
 		{"the same, and the answer to the token is as long as that of a newer version", plays(times(3, closed(0, handshakePlain, -21, tokens, -24, fetch))), []string{"92 3/3"}},
 		{"the same, and the answer to the token may hold a challenge", plays(times(3, closed(0, handshakePlain, -21, tokens, -17, fetch))), nil},
@@ -341,6 +354,7 @@ func TestUnexplained(t *testing.T) {
 		{"twice", alone[:2], 0},
 		{"half of the connections are served", plays(alone, times(3, served)), 0},
 		{"more than half", plays(alone, times(2, served)), 3},
+		{"as late as for missing SASL, since Kafka 2.1", times(3, with(closed(0, metadata), func(p *play) { p.delay = 100 * time.Millisecond })), 0},
 		{"long polls at a restart", times(3, with(closed(0, metadata), func(p *play) { p.delay = 10 * time.Second })), 0},
 		{"a refusal is reported", plays(open(0, time.Minute, negotiated(metadata, metadataSays)...), times(5, closed(0, negotiated(fetch)...))), 0},
 	} {

@@ -97,7 +97,7 @@ func TestLossHidesNegotiation(t *testing.T) {
 		{Case{Served: beforeRefusal}, false, true}, {Case{Served: beforeRefusal + 1, displaced: true}, false, true},
 		{Case{Served: beforeRefusal, displaced: true, hasAnswer: true}, false, true},
 	} {
-		if got := (&address{open: c.open}).counts(&c.one, false); got != c.want {
+		if got := NewBook(neverDown).counts(&address{open: c.open}, &c.one, false); got != c.want {
 			t.Errorf("%+v, open %v: %v, want %v", c.one, c.open, got, c.want)
 		}
 	}
@@ -152,5 +152,23 @@ func TestRefusedCertificate(t *testing.T) {
 	}
 	if RefusedCertificate(&decode.Connection{Connection: &reassembly.Connection{}}) != NotRefused {
 		t.Error("without TLS")
+	}
+}
+
+// TestSuppliedRelease: a broker without an ApiVersions response is of the release that the user names.
+func TestSuppliedRelease(t *testing.T) {
+	for name, want := range map[string]int{"2.0.1": 0, "2.1.1": 1, "4.0.0-kraft": 1} {
+		b := NewBook(neverDown)
+		table, err := decode.FindTable("kafka-" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Supply(table.Ranges)
+		for i, p := range times(3, closed(0, handshakePlain, -21, tokens)) {
+			b.Connection(p.connection(uint32(i)))
+		}
+		if got := len(b.Refusals()); got != want {
+			t.Errorf("%s: %d refusals, want %d", name, got, want)
+		}
 	}
 }

@@ -85,6 +85,8 @@ type Reading struct {
 	missing  bool // bytes are missing anywhere behind the handshake
 	// displaced: a guessed message can have another place in the order.
 	displaced bool
+	// framed: the first two requests are a SaslHandshake and a SaslAuthenticate that succeeded.
+	framed bool
 }
 
 // Request is a request without a response from the broker.
@@ -259,6 +261,7 @@ func (r *Reading) readOpening(all []turn) (rest []turn) {
 				r.Likeness = BySASL
 				return all[k:]
 			case k == 2 && last.isSmallToken():
+				r.framed = true
 				return all[k:]
 			}
 		}

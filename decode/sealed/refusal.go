@@ -46,12 +46,12 @@ type Case struct {
 	ClientID, Software, Opening int
 
 	modern    bool // its ApiVersions request and the broker's response are of Kafka 1.0 and later
-	delayed   bool // a broker of this release delays the close after a failed authentication
 	hasAnswer bool // an ApiVersions response is recognized, so what follows is read as the authentication
 	begin     int64
 	// midstream: the capture lacks the beginning of the connection.
 	midstream bool
 	displaced bool // as in Reading
+	login     login
 }
 
 // Refusal is the conclusion that the broker refused requests of one size.
@@ -68,8 +68,10 @@ type Refusal struct {
 	Longest time.Duration
 	// Authenticated counts those of the connections that used SASL.
 	Authenticated int
-	// Alive: another connection shows that the broker ran after a refusal.
-	Alive bool
+	// Alive: another connection shows that the broker ran after a refusal. Open: it served requests
+	// without SASL. Delaying: its release closes late after a failed authentication. ByPort: only
+	// its port is a sign of Kafka.
+	Alive, Open, Delaying, ByPort bool
 	// Torn counts further connections to the broker with missing bytes. They prove nothing.
 	Torn int
 }
@@ -86,8 +88,9 @@ func (b *Book) Refusal(at decode.Endpoint, size int) (Refusal, bool) {
 	return Refusal{}, false
 }
 
-// Unexplained returns how many connections of an address the broker closed promptly on a request,
-// if Refusal explains none of them and they are more than half of the connections.
+// Unexplained returns how many connections of an address the broker closed on a request, sooner
+// than after a failed authentication, if Refusal explains none of them and they are more than half
+// of the connections.
 func (b *Book) Unexplained(at decode.Endpoint) (n int) {
 	a := b.addresses[at]
 	if a == nil {
@@ -98,7 +101,7 @@ func (b *Book) Unexplained(at decode.Endpoint) (n int) {
 			return 0
 		}
 		for i := range s.cases {
-			if c := &s.cases[i]; !c.Slow && !c.Paused && !c.midstream {
+			if c := &s.cases[i]; c.Delay < failedAuthentication && !c.Paused && !c.midstream {
 				n++
 			}
 		}
@@ -111,19 +114,18 @@ func (b *Book) Unexplained(at decode.Endpoint) (n int) {
 
 // refusal decides whether requests of one size were refused.
 func (b *Book) refusal(a *address, size int, s *sizeCount) (r Refusal, ok bool) {
-	byPort := !a.isKafka()
-	if s.refused == 0 || s.ignored || byPort && (a.likeness == NotKafka || !decode.IsKafkaPort(a.broker.Addr.Port())) {
+	r = Refusal{Size: size, ServedLeast: -1, Torn: a.torn, Open: a.open, Delaying: b.isDelaying(a), ByPort: !a.isKafka()}
+	if s.refused == 0 || s.ignored || r.ByPort && (a.likeness == NotKafka || !decode.IsKafkaPort(a.broker.Addr.Port())) {
 		return r, false
 	}
-	r = Refusal{Size: size, ServedLeast: -1, Torn: a.torn}
 	served, prompt := false, false
 	for i := range s.cases {
-		prompt = prompt || a.counts(&s.cases[i], false)
+		prompt = prompt || b.counts(a, &s.cases[i], false)
 	}
 	for i := range s.cases {
 		c := &s.cases[i]
 		goesOn := a.isRunningAfter(c, false)
-		if !prompt || !a.counts(c, true) || a.stopped(c) || !goesOn && b.isDown(a.broker, c.Closed.Time) {
+		if !prompt || !b.counts(a, c, true) || a.stopped(c) || !goesOn && b.isDown(a.broker, c.Closed.Time) {
 			continue
 		}
 		r.Alive = r.Alive || goesOn
@@ -131,7 +133,7 @@ func (b *Book) refusal(a *address, size int, s *sizeCount) (r Refusal, ok bool) 
 		r.add(c)
 	}
 	n := moments(r.Cases)
-	if byPort && (n < fewRefusals || !served) {
+	if r.ByPort && (n < fewRefusals || !served) {
 		return r, false
 	}
 	if (n == 1 || !a.open) && !slices.ContainsFunc(r.Cases, func(c Case) bool { return !c.isExpiryPossible() }) {
@@ -205,7 +207,9 @@ const answeredShare = 4
 
 // counts reports whether only the request itself explains a refusal, by its connection and the
 // address. again: another case of the same size counts.
-func (a *address) counts(c *Case, again bool) bool {
+func (b *Book) counts(a *address, c *Case, again bool) bool {
+	// Otherwise the listener may require SASL.
+	noSASL := a.open || b.isDelaying(a) && (again || c.Delay < failedAuthentication)
 	switch {
 	case (c.Slow || c.Paused) && !again:
 		return false
@@ -214,7 +218,7 @@ func (a *address) counts(c *Case, again bool) bool {
 	case (c.Authentication == MaybeSASL || c.displaced) && !c.hasAnswer && c.Served <= beforeRefusal:
 		// The responses may be those to SaslHandshake and tokens, and the request a token. If
 		// packets are lost, they may also be those to ApiVersions.
-		return a.open
+		return a.open || !c.displaced && (noSASL || b.framed[c.login])
 	case c.Served > 0:
 		return true
 	case c.First:
@@ -226,15 +230,32 @@ func (a *address) counts(c *Case, again bool) bool {
 		if k == nil || k.opening > 0 && c.Size <= k.opening+openingRoom {
 			return false
 		}
-		return a.open && (k.served || c.TLS.Version == "TLS 1.2") && a.sizes[c.Size].answered == 0 && a.isRunningAfter(c, false) && !a.isCrowded(c)
+		return noSASL && (k.served || c.TLS.Version == "TLS 1.2") && a.sizes[c.Size].answered == 0 && a.isRunningAfter(c, false) && !a.isCrowded(c)
 	case c.Authentication == SASLDone:
 		return true
 	case c.Authentication == SASLOpen:
 		// Brokers also refuse raw tokens (SaslHandshake v0) by a close.
 		return c.modern
 	}
-	// Otherwise the listener may require SASL.
-	return a.open || (c.delayed || c.Unnegotiated) && (again || c.Delay < failedAuthentication)
+	return noSASL || c.Unnegotiated && (again || c.Delay < failedAuthentication)
+}
+
+// isDelaying reports whether the broker closes late after a failed authentication, by the releases
+// that its ApiVersions responses fit, or without any by the release that the user names.
+func (b *Book) isDelaying(a *address) bool {
+	if len(a.answers) == 0 {
+		return b.delaying
+	}
+	return !slices.ContainsFunc(a.answers, func(k *counted) bool { return !k.since22() })
+}
+
+// fetchOf21 is the max version of Fetch in Kafka 2.1.
+const fetchOf21 = 10
+
+// Supply tells the ranges of brokers whose ApiVersions responses are not in the input.
+func (b *Book) Supply(r *decode.Ranges) {
+	fetch, _ := r.Find(fetchKey)
+	b.delaying = fetch.Max >= fetchOf21
 }
 
 // stopped reports whether the broker ended another connection at the time of a refusal, while no
