@@ -253,11 +253,18 @@ func (c *clients) programs() []*clientRecord {
 // announcedAs returns the software that the client of c announced on other connections. ok is
 // false if there is none, or more than one.
 func (c *clientRecord) announcedAs(announced map[identity]decode.Software) (s decode.Software, ok bool) {
-	if c.key.software.Name != "" || len(c.clientIDs.list) == 0 || len(c.addresses.list) == 0 {
+	if c.key.software.Name != "" || len(c.clientIDs.list) == 0 {
 		return s, false
 	}
-	s = announced[identity{c.key.clientID, c.addresses.list[0]}]
-	return s, s.Name != "" && !slices.ContainsFunc(c.addresses.list, func(a netip.Addr) bool { return announced[identity{c.key.clientID, a}] != s })
+	return announcedBy(announced, c.key.clientID, c.addresses.list)
+}
+
+// announcedBy returns the software that a client announced at all of these addresses.
+func announcedBy(announced map[identity]decode.Software, clientID string, from []netip.Addr) (s decode.Software, ok bool) {
+	if len(from) > 0 {
+		s = announced[identity{clientID, from[0]}]
+	}
+	return s, s.Name != "" && !slices.ContainsFunc(from, func(a netip.Addr) bool { return announced[identity{clientID, a}] != s })
 }
 
 // merge adds the data of o, which is the same program, up to the limits.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/report/history"
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
@@ -24,7 +25,7 @@ func newCoverage() coverage { return coverage{offenders: map[uint32]struct{}{}} 
 func (c *coverage) exchange(x *decode.Exchange) {
 	s := &c.summary
 	s.Requests++
-	if x.Outcome == decode.Answered || x.Outcome == decode.Error {
+	if x.IsAnswered() {
 		s.Responses++
 	}
 	switch x.Verdict {
@@ -35,10 +36,9 @@ func (c *coverage) exchange(x *decode.Exchange) {
 		c.unknown++
 		return
 	case decode.OK:
-		if x.Outcome == decode.ClosedByBroker || x.Outcome == decode.ResetByBroker {
-			if !isPhantom(x) && !c.offended(x) {
-				s.DroppedInRange++
-			}
+		_, isPhantom := history.PhantomMin(x)
+		if (x.Outcome == decode.ClosedByBroker || x.Outcome == decode.ResetByBroker) && !isPhantom && !c.offended(x) {
+			s.DroppedInRange++
 		}
 	default:
 		remember(c.offenders, x.Stream, struct{}{})

@@ -71,7 +71,7 @@ func (s *sharedConnections) exchange(x *decode.Exchange) {
 		clear(s.counts)
 	}
 	c.requests++
-	if x.Outcome == decode.Answered || x.Outcome == decode.Error {
+	if x.IsAnswered() {
 		c.responses++
 	}
 	switch x.Verdict {

@@ -135,10 +135,10 @@ var phantomRule = Rule{
 		Do:   "Upgrade to a client that sends Produce v3 or higher (record batches, Kafka 0.11 and later), or set its protocol version to 0.11 or higher.",
 	},
 	exchange: func(x *decode.Exchange) (string, bool) {
-		if x.Outcome == decode.Answered || x.Outcome == decode.Error || !isPhantom(x) {
+		lowest, isPhantom := history.PhantomMin(x)
+		if !isPhantom || x.IsAnswered() {
 			return "", false
 		}
-		lowest, _ := phantomMin(x.Key, x.Ranges)
 		return fmt.Sprintf("v%d", lowest), true
 	},
 	explains: true,
@@ -212,22 +212,4 @@ func (g *group) mayHaveFeatures() bool {
 	}
 	_, has := g.ranges.Find(updateFeaturesKey)
 	return has
-}
-
-// phantomMin returns the lowest version of an API that a broker really accepts, if its ranges have
-// lower ones (decode.Ranges.PhantomMin).
-func phantomMin(key int16, ranges *decode.Ranges) (lowest int16, ok bool) {
-	if ranges == nil {
-		return 0, false
-	}
-	return ranges.PhantomMin(key)
-}
-
-// isPhantom reports whether x is in the part of the advertised range that is known to be refused.
-func isPhantom(x *decode.Exchange) bool {
-	if x.Verdict != decode.OK {
-		return false
-	}
-	lowest, ok := phantomMin(x.Key, x.Ranges)
-	return ok && x.Version < lowest
 }

@@ -256,11 +256,8 @@ type identity struct {
 // connections. Equal client ids at one address are one client.
 func (c *collection) identify(announced map[identity]decode.Software) {
 	for key, g := range maps.Clone(c.all) {
-		if !key.hasClientID || key.software.Name != "" || len(g.addresses.list) == 0 || g.count == 0 {
-			continue
-		}
-		software := announced[identity{key.clientID, g.addresses.list[0]}]
-		if software.Name == "" || slices.ContainsFunc(g.addresses.list, func(a netip.Addr) bool { return announced[identity{key.clientID, a}] != software }) {
+		software, ok := announcedBy(announced, key.clientID, g.addresses.list)
+		if !ok || !key.hasClientID || key.software.Name != "" || g.count == 0 {
 			continue
 		}
 		key.software = software

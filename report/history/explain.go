@@ -39,17 +39,12 @@ func excluded(name string, at capture.Position, format string, args ...any) Expl
 	return Explanation{Name: name, Excluded: true, At: at, By: fmt.Sprintf(format, args...)}
 }
 
-// isAnswered reports whether the broker answered x, with or without an error.
-func isAnswered(x *decode.Exchange) bool {
-	return x.Outcome == decode.Answered || x.Outcome == decode.Error
-}
-
 func (v *view) restartExplains(k *Suspect) Explanation {
 	const name = "restart"
 	x := &k.Exchange
 	next, ok := v.alive.firstAfter(x.Decided.Time)
 	switch {
-	case isAnswered(x):
+	case x.IsAnswered():
 		return excluded(name, x.Decided, "the broker answered")
 	case ok && next.Time-x.Decided.Time <= restartTakes:
 		return excluded(name, next, "the broker answered another request %s later", words.Humane(time.Duration(next.Time-x.Decided.Time)))
@@ -73,7 +68,7 @@ func (v *view) idleLimitExplains(k *Suspect) Explanation {
 	}
 	quiet := x.Request.Time - last.Time
 	switch {
-	case isAnswered(x):
+	case x.IsAnswered():
 		return excluded(name, x.Decided, "the broker answered")
 	case endedByBroker(x) && int64(x.Took) >= idlePause:
 		return Explanation{Name: name, By: fmt.Sprintf("the connection had been quiet for %s before its end", words.Humane(x.Took))}
@@ -95,7 +90,7 @@ func (v *view) authenticationExplains(k *Suspect) Explanation {
 	switch {
 	case s.worked.Time > 0:
 		return excluded(name, s.worked, "the broker answered other requests of the connection")
-	case isAnswered(&k.Exchange):
+	case k.Exchange.IsAnswered():
 		return excluded(name, k.Exchange.Decided, "the broker answered")
 	case s.tokened.Time > 0 && k.Exchange.Key != keySaslHandshake && k.Exchange.Key != keySaslAuthenticate:
 		return excluded(name, s.tokened, "the client had authenticated")
@@ -130,7 +125,7 @@ func (v *view) sizeExplains(k *Suspect) Explanation {
 	x := &k.Exchange
 	_, inLife := span{from: v.largestAt, to: v.largestAt}.in(v.life(x.Request.Time))
 	switch {
-	case isAnswered(x):
+	case x.IsAnswered():
 		return excluded(name, x.Decided, "the broker answered")
 	case x.Size <= v.largest && inLife:
 		return excluded(name, v.largestAt, "the broker answered a request that is as large")

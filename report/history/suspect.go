@@ -151,18 +151,17 @@ func isSuspect(x *decode.Exchange) bool {
 	case x.Outcome == decode.Error:
 		return !x.WrongRefusal && (x.Key != keyApiVersions || x.Negotiated < 0 && !x.RetryUnseen)
 	}
-	if lowest, ok := phantomMin(x); ok && x.Version < lowest {
-		return false // known to be refused
-	}
-	return IsUnserved(x)
+	_, isPhantom := PhantomMin(x)
+	return !isPhantom && IsUnserved(x)
 }
 
-// phantomMin returns the lowest version that the broker accepts if it advertises lower ones.
-func phantomMin(x *decode.Exchange) (int16, bool) {
-	if x.Verdict != decode.OK || x.Ranges == nil {
-		return 0, false
+// PhantomMin reports whether a request is in the part of the advertised range that is known to be
+// refused, and returns the lowest version that is not.
+func PhantomMin(x *decode.Exchange) (lowest int16, isPhantom bool) {
+	if x.Verdict == decode.OK && x.Ranges != nil {
+		lowest, isPhantom = x.Ranges.PhantomMin(x.Key)
 	}
-	return x.Ranges.PhantomMin(x.Key)
+	return lowest, isPhantom && x.Version < lowest
 }
 
 // suspect keeps a copy of x until it is decided.
