@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -96,32 +97,31 @@ func (f *findings) locate(rep *model.Report, sum *evidence.Summary) {
 }
 
 func (f *findings) keepEvidence(packets []byte) (isWritten bool) {
-	if f.proof == nil {
-		return true
-	}
-	to, err := capture.Compressor(f.proof.w, f.proof.name)
-	if err == nil {
-		_, err = to.Write(packets)
-		err = errors.Join(err, to.Close())
-	}
-	return f.commit(f.proof, err)
+	return f.writeTo(f.proof, func(w io.Writer) error {
+		to, err := capture.Compressor(w, f.proof.name)
+		if err == nil {
+			_, err = to.Write(packets)
+			err = errors.Join(err, to.Close())
+		}
+		return err
+	})
 }
 
 // writeBundle writes the file of --bundle. Its report names the evidence in the bundle. ofTLS
 // describes the TLS connections in packets.
 func (f *findings) writeBundle(rep *model.Report, packets []byte, ofTLS string) (isWritten bool) {
-	if f.bundle == nil {
-		return true
-	}
 	inside, file := *rep, *rep.Evidence
 	file.Path, file.Bundle = write.BundledEvidence, ""
 	inside.Evidence = &file
-	return f.commit(f.bundle, write.Bundle(f.bundle.w, &inside, packets, ofTLS))
+	return f.writeTo(f.bundle, func(w io.Writer) error { return write.Bundle(w, &inside, packets, ofTLS) })
 }
 
-// commit finishes a file and prints errors. err is the error of writing it.
-func (f *findings) commit(out *output, err error) (isWritten bool) {
-	err = out.finish(err)
+// writeTo writes and finishes a file, and prints errors. out is nil without its flag.
+func (f *findings) writeTo(out *output, write func(io.Writer) error) (isWritten bool) {
+	if out == nil {
+		return true
+	}
+	err := out.finish(write(out.w))
 	if err != nil {
 		f.j.complain("%v", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -236,10 +237,7 @@ func (f *findings) shortfall(rep *model.Report) string {
 }
 
 func (f *findings) writeBaseline(rep *model.Report) (isWritten bool) {
-	if f.baseline == nil {
-		return true
-	}
-	return f.commit(f.baseline, writeBaseline(f.baseline.w, rep))
+	return f.writeTo(f.baseline, func(w io.Writer) error { return writeBaseline(w, rep) })
 }
 
 // verdict returns the exit code of a report. isWhole says that all input was read and all output

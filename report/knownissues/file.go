@@ -220,16 +220,9 @@ func (f *flag) UnmarshalYAML(node ast.Node) error {
 	})
 }
 
-// outcomeWords are the names of outcomes in the report.
-var outcomeWords = map[string]bool{
-	"answered": true, "error": true, "closed": true, "reset": true, "left": true,
-	"unanswered": true, "cut": true, "unseen": true, "none-expected": true,
-	"late": true,
-}
-
 func (o *outcome) UnmarshalYAML(node ast.Node) error {
 	return readField(node, func(s string) error {
-		if *o = outcome(s); !outcomeWords[s] {
+		if *o = outcome(s); !slices.Contains(decode.OutcomeNames(), s) {
 			return fmt.Errorf("%q is no outcome like closed", s)
 		}
 		return nil

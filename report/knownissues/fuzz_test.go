@@ -3,6 +3,8 @@ package knownissues
 import (
 	"testing"
 	"time"
+
+	"github.com/kafkavet/kafkavet/decode"
 )
 
 func FuzzParseIssues(f *testing.F) {
@@ -37,7 +39,7 @@ func FuzzMatchNeverTakesOneSoftwareForAnother(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, name, version, id, host string, key, sent, lowest, highest int16) {
 		for _, code := range []string{"KV1001", "KV1002", "KV2001", "KV2002", "KV3001", "KV4001"} {
-			for outcome := range outcomeWords {
+			for _, outcome := range decode.OutcomeNames() {
 				known, confidence, ok := k.Match(Mismatch{
 					Code: code, IsAhead: code == "KV4001", SoftwareName: name, SoftwareVersion: version, ClientID: id, ServerName: host, HasAPI: true, APIKey: key,
 					Version: sent, HasRange: true, Min: lowest, Max: highest, Outcomes: map[string]uint64{outcome: 1},

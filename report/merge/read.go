@@ -283,24 +283,32 @@ func readHead(s source) (h head, err error) {
 		return h, err
 	}
 	defer f.Close()
-	path := s.path
-	d := jsontext.NewDecoder(f)
-	if open, err := d.ReadToken(); err != nil || open.Kind() != '{' {
-		if err == nil {
-			err = errors.New("not a report: no JSON object")
-		}
-		return h, fault(path, err)
+	schema, err := h.read(jsontext.NewDecoder(f))
+	if err = cmp.Or(err, checkSchema(schema)); err != nil {
+		return h, fault(s.path, err)
 	}
-	schema := ""
-	for d.PeekKind() == '"' && (h.parts == nil || h.captures == nil || schema == "") {
+	return h, h.identify()
+}
+
+// read reads an object up to its schema, parts and captures.
+func (h *head) read(d *jsontext.Decoder) (schema string, err error) {
+	switch open, err := d.ReadToken(); {
+	case err != nil:
+		return "", err
+	case open.Kind() != '{':
+		return "", errors.New("not a report: no JSON object")
+	}
+	for d.PeekKind() == '"' {
+		if h.parts != nil && h.captures != nil && schema != "" {
+			return schema, nil
+		}
 		name, err := d.ReadToken()
 		if err != nil {
-			return h, fault(path, err)
+			return schema, err
 		}
 		switch name.String() {
 		case "schema":
-			err = json.UnmarshalDecode(d, &schema)
-			if err == nil {
+			if err = json.UnmarshalDecode(d, &schema); err == nil {
 				err = checkSchema(schema)
 			}
 		case "parts":
@@ -311,18 +319,11 @@ func readHead(s source) (h head, err error) {
 			err = d.SkipValue()
 		}
 		if err != nil {
-			return h, fault(path, err)
+			return schema, err
 		}
 	}
-	if h.parts == nil || h.captures == nil || schema == "" { // the complete file was read
-		if _, err := d.ReadToken(); err != nil {
-			return h, fault(path, err)
-		}
-	}
-	if err := checkSchema(schema); err != nil {
-		return h, fault(path, err)
-	}
-	return h, h.identify()
+	_, err = d.ReadToken() // the complete object was read
+	return schema, err
 }
 
 // identify checks the parts of a report, and drops their reports. A report of an older release has
