@@ -80,13 +80,11 @@ func (b *brokers) connection(c *decode.Connection) {
 
 // behind returns the further addresses of a broker, sorted.
 func (b *brokers) behind(at decode.Endpoint) []string {
-	r := b.records[at]
-	if r == nil || len(r.behind) == 0 {
-		return nil
-	}
 	var out []string
-	for _, a := range slices.SortedFunc(slices.Values(r.behind), netip.AddrPort.Compare) {
-		out = append(out, address(a))
+	if r := b.records[at]; r != nil {
+		for _, a := range slices.SortedFunc(slices.Values(r.behind), netip.AddrPort.Compare) {
+			out = append(out, address(a))
+		}
 	}
 	return out
 }

@@ -37,7 +37,8 @@ func (c *coverage) exchange(x *decode.Exchange) {
 		return
 	case decode.OK:
 		_, isPhantom := history.PhantomMin(x)
-		if (x.Outcome == decode.ClosedByBroker || x.Outcome == decode.ResetByBroker) && !isPhantom && !c.offended(x) {
+		_, offended := c.offenders[x.Stream] // that request then made the broker close the connection
+		if (x.Outcome == decode.ClosedByBroker || x.Outcome == decode.ResetByBroker) && !isPhantom && !offended {
 			s.DroppedInRange++
 		}
 	default:
@@ -87,13 +88,6 @@ func (v *coverage) connection(c *decode.Connection) {
 	q.ConflictingBytes += odd.Conflicts
 	q.GapStreams += uint64(b2i(odd.Missing > 0))
 	q.MidstreamStreams += uint64(b2i(c.Midstream))
-}
-
-// offended reports whether an earlier request on the connection of x was outside its range. That
-// request, and not x, then made the broker close the connection.
-func (c *coverage) offended(x *decode.Exchange) bool {
-	_, ok := c.offenders[x.Stream]
-	return ok
 }
 
 // finish completes the counts. unparsed are the packets without a segment.

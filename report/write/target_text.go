@@ -105,23 +105,22 @@ func targetRemarks(g *model.Target, r *model.Report) []phrase {
 
 // targetClientPhrase names the client by software and client ids.
 func targetClientPhrase(c *model.TargetClient) phrase {
-	who := say("unnamed")
-	ids := slices.DeleteFunc(slices.Clone(c.ClientIDs), func(id string) bool { return id == "" })
-	if c.Verdict == model.VerdictBrokers {
-		who = say("brokers among themselves, " + c.Role)
-		if len(ids) > 0 {
-			who = say(who, ", client id ", some(ids, 2))
-		}
-		return who
-	}
+	var names []phrase
 	switch {
+	case c.Verdict == model.VerdictBrokers:
+		names = append(names, say("brokers among themselves, "+c.Role))
 	case c.SoftwareName != "":
-		who = softwarePhrase(c.SoftwareName, c.SoftwareVersion)
-		if len(ids) > 0 {
-			who = say(who, ", client id ", some(ids, 2))
-		}
-	case len(ids) > 0:
-		who = say("client id ", some(ids, 2))
+		names = append(names, softwarePhrase(c.SoftwareName, c.SoftwareVersion))
+	}
+	if ids := slices.DeleteFunc(slices.Clone(c.ClientIDs), func(id string) bool { return id == "" }); len(ids) > 0 {
+		names = append(names, say("client id ", some(ids, 2)))
+	}
+	who := join(names, ", ")
+	switch {
+	case c.Verdict == model.VerdictBrokers:
+		return who
+	case who == nil:
+		who = say("unnamed")
 	}
 	var principals []string
 	if c.Principal != "" {
