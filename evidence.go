@@ -17,7 +17,6 @@ import (
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
-// evidenceOptions configure --evidence and --bundle.
 type evidenceOptions struct {
 	path, bundle string
 	occurrences  uint

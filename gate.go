@@ -170,7 +170,6 @@ func clientsSince(t *model.Target, since model.Time) targetClients {
 	return out
 }
 
-// closing says which clients close the gate.
 func (c *targetClients) closing(verdict string, t *model.Target, within time.Duration) string {
 	n := uint64(len(c.names[verdict]))
 	return fmt.Sprintf("%s on %s and %s seen in the last %s: %s", thatBreak(n, verdict), t.Name, words.Agree(n, "was", "were"),

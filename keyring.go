@@ -25,7 +25,6 @@ type keyring struct {
 	drain func()
 }
 
-// newKeyring reads key logs for capture files.
 func newKeyring(logs []string, warn func(error)) (*keyring, error) {
 	k := &keyring{warn: warn, drain: func() {}}
 	k.Secrets = tlsrecord.NewFileSecrets(k.readLate)

@@ -88,7 +88,6 @@ func runConfined(ctx context.Context, args []string) int {
 	return e.run(ctx, args)
 }
 
-// run executes the arguments and returns the exit code.
 func (e environment) run(ctx context.Context, args []string) int {
 	root, code := newRoot(e)
 	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {

@@ -34,13 +34,11 @@ var (
 		"Requests to a broker, by its address.", []string{"broker"}, nil)
 )
 
-// targetSeries is one series of the metrics of clients.
 type targetSeries struct {
 	requests uint64
 	seen     float64 // seconds since 1970
 }
 
-// collectTarget sends the verdicts of the target about the clients.
 func collectTarget(t *model.Target, to chan<- prometheus.Metric) {
 	put := func(d *prometheus.Desc, value float64, labels ...string) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)

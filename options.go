@@ -164,7 +164,6 @@ func (o *trafficOptions) dissector() (d capture.DissectorOptions, err error) {
 	return d, nil
 }
 
-// filter returns the filter of --port, --not-port, --host and --net.
 func (o *trafficOptions) filter(d capture.DissectorOptions) (f capture.Filter, err error) {
 	f.TunnelPorts = slices.Concat(d.VXLANPorts, d.GenevePorts)
 	if f.Ports, err = ports("--port", o.ports); err != nil {
@@ -227,7 +226,6 @@ func (o *reportOptions) register(cmd *cobra.Command) {
 		"nothing else of a token or certificate is kept")
 }
 
-// registerLimits adds the flags about the exit code.
 func (o *reportOptions) registerLimits(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.failOn, "fail-on", "error", "exit with 1 on a finding of this `SEVERITY` or above: error, warning, info, never")

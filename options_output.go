@@ -32,7 +32,6 @@ type outputOptions struct {
 	flags   *pflag.FlagSet
 }
 
-// outputOption is one value of -o.
 type outputOption struct {
 	format *write.Format
 	// path is empty for standard output.

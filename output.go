@@ -24,7 +24,6 @@ type opener struct {
 	stdout, stderr io.Writer
 }
 
-// output is an output of a command: standard output, a device or pipe, or a file.
 type output struct {
 	w io.Writer
 	// name is used in messages.
@@ -135,7 +134,6 @@ func (o opener) create(p place) (*output, error) {
 	return &output{w: f, file: f, name: p.name}, err
 }
 
-// createTemp creates a temporary file beside p.
 func (o opener) createTemp(p place) (*os.File, string, error) {
 	const tries = 100
 	for n := 0; ; n++ {
@@ -164,7 +162,6 @@ func (o opener) another(open *output) (*output, error) {
 	return out, nil
 }
 
-// place opens the directory of a path.
 func (o opener) place(path string) (p place, err error) {
 	dir, name := filepath.Split(path)
 	if name == "" || name == "." || name == ".." {

@@ -126,7 +126,6 @@ func (p *pipeline) inputOf(captures []capture.Info, dissected capture.DissectorS
 	return in
 }
 
-// describe converts a capture's Info to the report's model.
 func describe(c *capture.Info) model.Capture {
 	d := model.Capture{
 		Path: c.Path, Format: c.Format, Packets: c.Packets, Bytes: c.Bytes, Torn: c.Torn != nil,

@@ -83,7 +83,6 @@ type scan struct {
 	began, took time.Duration
 }
 
-// begin waits until the next read is allowed.
 func (s *scan) begin(pause func(time.Duration)) {
 	if wait := max(scanInterval, scanShare*s.took) - time.Since(s.last); wait > 0 && !s.last.IsZero() {
 		pause(wait)
@@ -96,7 +95,6 @@ func (s *scan) isDue(age time.Duration) bool { return time.Since(s.last) > max(a
 
 func (s *scan) over() { s.last, s.took = time.Now(), processorTime()-s.began }
 
-// processorTime is the processor time that this process has used.
 func processorTime() time.Duration {
 	var used unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &used) // it fails for wrong arguments alone
@@ -229,7 +227,6 @@ func (h *hostProcesses) homesOf(a netip.Addr) (all []home) {
 	return all
 }
 
-// readHomes reads the addresses of all namespaces.
 func (h *hostProcesses) readHomes() {
 	h.homeScan.begin(h.pause)
 	defer h.homeScan.over()

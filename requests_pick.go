@@ -65,7 +65,6 @@ func (o *pickOptions) check() error {
 	return nil
 }
 
-// flags returns the given flags as typed.
 func (o *pickOptions) flags() string {
 	var given []string
 	for _, list := range []struct {

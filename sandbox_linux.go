@@ -123,7 +123,6 @@ func (s sandbox) capabilities() error {
 	return dropCapabilities(keep)
 }
 
-// dropCapabilities gives up all capabilities except keep.
 func dropCapabilities(keep uint32) error {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData

@@ -31,7 +31,6 @@ func becomeUser(name string) error {
 	return nil
 }
 
-// changeUser runs the steps that change the user.
 func changeUser(name string, steps ...func() error) error {
 	for _, step := range steps {
 		switch err := step(); err {

@@ -31,7 +31,6 @@ const (
 	minRotation = time.Second
 )
 
-// saveOptions configure -w.
 type saveOptions struct {
 	path     string
 	size     uint

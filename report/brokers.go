@@ -143,7 +143,6 @@ func (b *brokers) broker(at decode.Endpoint) *brokerRecord {
 	return r
 }
 
-// fold folds old and small brokers.
 func (b *brokers) fold() {
 	all := slices.Collect(maps.Values(b.records))
 	for _, r := range oldAndSmall(all, func(r *brokerRecord) (size, touched uint64) { return r.requests, r.touched }) {
@@ -230,7 +229,6 @@ var otherNames = map[reassembly.Protocol]string{
 	reassembly.HTTP: "HTTP", reassembly.TLS: "TLS", reassembly.Other: "other",
 }
 
-// otherProtocols returns the other protocols at the brokers' addresses.
 func (b *brokers) otherProtocols() []model.OtherProtocol {
 	out := []model.OtherProtocol{}
 	for at, r := range b.records {
@@ -368,7 +366,6 @@ type advertisedTable struct {
 	apis    []model.API
 }
 
-// modelAPIs returns the exported form of the APIs of r, which may be nil.
 func modelAPIs(r *decode.Ranges) []model.API {
 	if r == nil {
 		return []model.API{}
@@ -380,7 +377,6 @@ func modelAPIs(r *decode.Ranges) []model.API {
 	return out
 }
 
-// finish returns the exported form of b, with its latest table.
 func (b *brokerRecord) finish(t advertisedTable) model.Broker {
 	release := t.release
 	out := model.Broker{

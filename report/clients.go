@@ -35,7 +35,6 @@ func (m *members[T]) add(v T) bool {
 	return true
 }
 
-// merge adds the members of o, up to the limit.
 func (m *members[T]) merge(o *members[T]) {
 	m.omitted += o.omitted
 	for _, v := range o.list {
@@ -69,7 +68,6 @@ func (m *members[T]) texts(compare func(a, b T) int, text func(T) string) []stri
 
 func addrText(a netip.Addr) string { return a.Unmap().String() }
 
-// truncate returns the first maxText bytes of s.
 func truncate(s string) string { return s[:min(len(s), maxText)] }
 
 // ownText returns truncate(s), copied so that it does not keep a longer text alive.
@@ -95,7 +93,6 @@ type clientKey struct {
 	clientID string
 }
 
-// clients collects the client programs.
 type clients struct {
 	records map[clientKey]*clientRecord
 	last    *clientRecord
@@ -172,7 +169,6 @@ func (c *clients) client(x *decode.Exchange) *clientRecord {
 	return r
 }
 
-// fold folds old and small clients.
 func (c *clients) fold() {
 	all := slices.Collect(maps.Values(c.records))
 	for _, r := range oldAndSmall(all, func(r *clientRecord) (size, touched uint64) { return r.requests, r.touched }) {
@@ -267,7 +263,6 @@ func announcedBy(announced map[identity]decode.Software, clientID string, from [
 	return s, s.Name != "" && !slices.ContainsFunc(from, func(a netip.Addr) bool { return announced[identity{clientID, a}] != s })
 }
 
-// merge adds the data of o, which is the same program, up to the limits.
 func (c *clientRecord) merge(o *clientRecord) {
 	c.requests += o.requests
 	c.clientIDs.merge(&o.clientIDs)
@@ -303,13 +298,11 @@ type clientRecord struct {
 	last   *usage
 }
 
-// served is the address of a client and the broker that served it.
 type served struct {
 	client netip.Addr
 	broker decode.Endpoint
 }
 
-// usageKey is an API version.
 type usageKey struct{ api, version int16 }
 
 type usage struct {
@@ -336,7 +329,6 @@ func newClientRecord(key clientKey) *clientRecord {
 	return &clientRecord{key: key, usages: map[usageKey]*usage{}}
 }
 
-// add counts x.
 func (c *clientRecord) add(x *decode.Exchange, limits hits) {
 	c.requests++
 	c.owners.exchange(x)
@@ -386,7 +378,6 @@ func (c *clientRecord) usage(key usageKey) *usage {
 	return u
 }
 
-// finish returns the exported form of c.
 func (c *clientRecord) finish() model.Client {
 	out := model.Client{
 		SoftwareName: c.key.software.Name, SoftwareVersion: c.key.software.Version,

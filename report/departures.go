@@ -240,7 +240,6 @@ func isProducer(clientID string, software decode.Software) bool {
 	return software.Name != javaClient || len(major) > 1 || major >= "3"
 }
 
-// isGroupConsumer reports whether the client seems to be a consumer of a group.
 func isGroupConsumer(clientID string) bool {
 	return groupConsumer.MatchString(clientID) && !strings.HasPrefix(clientID, "consumer-null-")
 }

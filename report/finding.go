@@ -270,7 +270,6 @@ func (g *group) isBroker() bool { return g.sample != nil && brokerRole(&g.sample
 // interBroker is the advice about the versions that brokers use among themselves.
 const interBroker = "The client is a broker, and chooses its versions by inter.broker.protocol.version (KRaft: metadata.version). Leave that at the release of the oldest broker until all are upgraded."
 
-// rangeText formats a range for texts.
 func rangeText(r decode.Range) string { return model.Range{Min: r.Min, Max: r.Max}.Text() }
 
 func apiName(key int16) string { return decode.APIName(key) }
@@ -327,7 +326,6 @@ func (g *group) finish(rule *Rule, severity model.Severity, s *subject) model.Fi
 	return f
 }
 
-// countOutcomes sets the outcomes of requests and their times.
 func (g *group) countOutcomes(f *model.Finding) {
 	for o, n := range g.outcomes {
 		if n > 0 {
@@ -338,7 +336,6 @@ func (g *group) countOutcomes(f *model.Finding) {
 	}
 }
 
-// finishCounts sets the counts of requests.
 func (g *group) finishCounts(f *model.Finding) {
 	g.countOutcomes(f)
 	for _, e := range [...]decode.Evidence{decode.None, decode.Supplied, decode.Borrowed, decode.Observed} {

@@ -167,7 +167,6 @@ func (f *findings) advertisement(a *decode.Advertisement, before *decode.Ranges)
 	}
 }
 
-// connection adds a connection that is over.
 func (f *findings) connection(c *decode.Connection) {
 	if f.evidence != nil {
 		f.evidence.NoteAddress(c)
@@ -301,7 +300,6 @@ func tlsSession(info *tlsrecord.Info) *model.TLSSession {
 	return t
 }
 
-// facts returns the facts about the broker's address of g.
 func (f *findings) facts(g *group) (facts addressFacts) {
 	if at := f.known.at(g.key.broker); at != nil {
 		facts = at.facts

@@ -84,7 +84,6 @@ func (s *sharedConnections) exchange(x *decode.Exchange) {
 	s.counts[x.Stream] = c
 }
 
-// connection adds a connection that is over.
 func (s *sharedConnections) connection(c *decode.Connection) {
 	n := s.counts[c.Stream]
 	delete(s.counts, c.Stream)

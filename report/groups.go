@@ -37,7 +37,6 @@ func (t *groups) find(key findingKey) *group {
 	return g
 }
 
-// touch makes g the newest group.
 func (t *groups) touch(g *group) {
 	t.tick++
 	g.touched = t.tick
@@ -54,7 +53,6 @@ func (t *groups) begin(key findingKey) *group {
 	return g
 }
 
-// fold folds groups of a rule.
 func (t *groups) fold(rule int) {
 	own := make([]*group, 0, maxGroupsPerCode)
 	for key, g := range t.all {

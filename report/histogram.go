@@ -19,7 +19,6 @@ type histogram struct {
 	total   uint64
 }
 
-// bucket counts the durations of one bucket.
 type bucket struct {
 	index uint16
 	count uint32
@@ -48,12 +47,10 @@ func (h *histogram) add(d time.Duration) {
 	h.count(d)
 }
 
-// clone returns a copy that shares no memory.
 func (h *histogram) clone() *histogram {
 	return &histogram{slices.Clone(h.exact), slices.Clone(h.buckets), h.total}
 }
 
-// merge adds the durations of o.
 func (h *histogram) merge(o *histogram) {
 	if len(o.buckets) == 0 {
 		for _, d := range o.exact {

@@ -5,7 +5,6 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// keyLogCommand is a way to get a TLS key log.
 type keyLogCommand struct {
 	// libraries are the TLS libraries of clients that can use it; empty for any.
 	libraries []sealed.Library

@@ -61,7 +61,6 @@ func (f *findings) find(key findingKey) *group {
 	return g
 }
 
-// pendingRequest is a request that waits for its outcome.
 type pendingRequest struct {
 	occurrence
 	ranges *decode.Ranges

@@ -19,7 +19,6 @@ import (
 // connections.
 const elsewhere = "elsewhere"
 
-// elsewhereIf returns the detail elsewhere if it applies.
 func elsewhereIf(r *history.Ruling) string {
 	if r.Elsewhere {
 		return elsewhere
@@ -386,7 +385,6 @@ func (s *subject) closedOnNewApiVersions() bool {
 	})
 }
 
-// clock formats a time of day in UTC.
 func clock(t int64) string { return time.Unix(0, t).UTC().Format("15:04:05.000") + " UTC" }
 
 // bytesText formats a size in bytes without a larger unit.

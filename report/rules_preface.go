@@ -49,7 +49,6 @@ var prefaceRule = Rule{
 	advice: always("Check that the other end expects this preface. Kafka brokers do not."),
 }
 
-// prefacesOf describes the prefaces of c.
 func prefacesOf(c *decode.Connection) []model.Preface {
 	out := make([]model.Preface, len(c.Odd().Prefaces))
 	for i := range c.Odd().Prefaces {

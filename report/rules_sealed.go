@@ -52,7 +52,6 @@ type conclusion struct {
 	issue, fit string
 }
 
-// explanations returns the other possible causes of the refusals.
 func (c *conclusion) explanations() []history.Explanation {
 	r := &c.refusal
 	first := &r.Cases[0]
@@ -313,7 +312,6 @@ func (f *findings) inferredClients() []model.Client {
 	return out
 }
 
-// inferredClient describes what is inferred about a client.
 func inferredClient(k *sealed.Client) string {
 	var parts []string
 	if k.Library != sealed.UnknownLibrary {

@@ -325,7 +325,6 @@ var encryptedRule = Rule{
 	},
 }
 
-// encryptedAdvice returns the advice for a reason.
 func encryptedAdvice(reason string) string {
 	switch {
 	case strings.HasPrefix(reason, "cipher suite") && strings.HasSuffix(reason, "is not supported"):

@@ -25,7 +25,6 @@ func breaksForCertain(g *group, f *findings) (instead *Rule, drop bool) {
 	return nil, false
 }
 
-// breaksOnTarget makes KV4001.
 func breaksOnTarget(s model.Severity, replacedBy func(g *group, f *findings) (*Rule, bool)) Rule {
 	return Rule{
 		Code: "KV4001", Title: "breaks-on-target", Severity: s,
@@ -73,7 +72,6 @@ func (s *subject) takes() string {
 	return "accepts " + t.Text()
 }
 
-// whyOnTarget says why the target refuses the request.
 func whyOnTarget(s *subject) string {
 	t := rangeOn(s.target, s.key.api)
 	api, target := apiName(s.key.api), s.target.Label()

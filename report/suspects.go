@@ -246,7 +246,6 @@ func (g *group) clone() *group {
 	return &c
 }
 
-// identity is a client id at an address.
 type identity struct {
 	clientID string
 	addr     netip.Addr
@@ -295,7 +294,6 @@ func (c *collection) joinAlerts() {
 	}
 }
 
-// hasClientsOf reports whether the clients of o's first occurrences are among those of g.
 func (g *group) hasClientsOf(o *group) bool {
 	return !slices.ContainsFunc(o.first, func(x occurrence) bool {
 		return !slices.ContainsFunc(g.first, func(y occurrence) bool { return x.client.Addr() == y.client.Addr() })
@@ -411,7 +409,6 @@ func (f *findings) explain(g *group, rule *Rule) []history.Explanation {
 	return f.history.ConnectionExplanations(g.key.broker, &g.ended, g.bytes)
 }
 
-// end adds the end of a connection.
 func (g *group) end(e history.Ended) {
 	e.Latest = e.End
 	if g.ended.Latest.Time > e.Latest.Time {

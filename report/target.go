@@ -143,7 +143,6 @@ func (t *targetCheck) asked(x *decode.Exchange) bool {
 	return true
 }
 
-// rangeOf returns the range of an API that the target supports.
 func (t *targetCheck) rangeOf(key int16) *targetRange {
 	r := t.ranges[key]
 	if r == nil {
@@ -205,7 +204,6 @@ func (t *targetCheck) exchange(x *decode.Exchange) (fate, reason) {
 	return f, why
 }
 
-// address adds an address, up to the limits.
 func (t *targetCheck) address(c *targetClient, a netip.Addr) {
 	if c.addresses.add(a) {
 		return
@@ -278,7 +276,6 @@ func (t *targetCheck) connect(c *targetClient, stream uint32) {
 	t.streams[stream] = append(on, c)
 }
 
-// connection adds a connection that is over.
 func (t *targetCheck) connection(c *decode.Connection) {
 	if before := t.before[c.Stream]; before != nil { // nobody authenticated
 		delete(t.before, c.Stream)
@@ -432,7 +429,6 @@ func sameProgram(sorted []*targetClient) func(c *targetClient) *targetClient {
 	}
 }
 
-// merge adds the data of another row of the same client, up to the limits.
 func (c *targetClient) merge(o *targetClient) {
 	c.requests += o.requests
 	c.connections += o.connections
@@ -475,7 +471,6 @@ func (c *targetClient) finalFate(api int16, f fate, why reason) fate {
 	return f
 }
 
-// fateOf returns finalFate for a group of findings.
 func (t *targetCheck) fateOf(g *group) fate {
 	key := targetClientKey{clientKey: clientKey{software: g.key.software, clientID: g.key.clientID}}
 	why := reason(g.key.detail)
@@ -531,7 +526,6 @@ func (t *targetCheck) counts(c *targetClient) (n model.TargetCounts) {
 	}
 }
 
-// finishClient returns the exported form of c.
 func (t *targetCheck) finishClient(c *targetClient) model.TargetClient {
 	out := model.TargetClient{
 		SoftwareName: c.key.software.Name, SoftwareVersion: c.key.software.Version, Principal: c.key.principal, Role: c.key.role,
@@ -578,7 +572,6 @@ func (c *targetClient) verdict(n *model.TargetCounts) string {
 	return n.Verdict()
 }
 
-// compareTargetClients orders clients by software, then by client id.
 func compareTargetClients(a, b *targetClient) int {
 	return cmp.Or(
 		cmp.Compare(a.key.software.Name, b.key.software.Name),

@@ -286,7 +286,6 @@ func (l *lane) finish(verdicts map[suspectPlace]int) model.Lane {
 	return out
 }
 
-// suspectPlace is the position of a suspect in the input.
 type suspectPlace struct {
 	stream, capture uint32
 	frame           uint64

@@ -62,12 +62,10 @@ func (s *seen) clone() seen {
 	return c
 }
 
-// cost is the memory of a kept packet.
 func (s *seen) cost() int { return len(s.data) + keptOverhead }
 
 func costOf(packets []seen) int { return bytesOf(packets) + len(packets)*keptOverhead }
 
-// text returns the captured part of the payload.
 func (s *seen) text() []byte {
 	if s.payload < 0 {
 		return nil
@@ -199,7 +197,6 @@ func (r *recorder) popWindow() {
 	}
 }
 
-// keepLast adds a packet to the tail of its connection.
 func (r *recorder) keepLast(c *record, e *entry) {
 	c.tail = append(c.tail, e.clone())
 	c.tailSize += len(e.data)

@@ -183,7 +183,6 @@ func (d *direction) assemble() {
 	}
 }
 
-// writeBack copies the scrubbed bytes of the islands into the packets.
 func (d *direction) writeBack() {
 	for _, p := range d.pieces {
 		before := slices.Clone(p.text)

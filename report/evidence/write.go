@@ -137,7 +137,6 @@ func (s *Summary) OfEncrypted(redacted bool) string {
 	return fmt.Sprintf("TLS on %d of %s: %s", s.Encrypted, words.Plural(uint64(s.Connections), "connection"), what)
 }
 
-// framePlace is the place of a packet in the input.
 type framePlace struct {
 	capture uint32
 	frame   uint64
@@ -244,7 +243,6 @@ type evidenceFile struct {
 	numbers   map[interfaceKey]uint32
 }
 
-// packet writes a packet, and before it its interface if that is new.
 func (f *evidenceFile) packet(s *seen, comments []string) error {
 	key := interfaceKey{s.at.Capture, s.iface, s.link}
 	number, ok := f.numbers[key]

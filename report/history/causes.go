@@ -279,7 +279,6 @@ func (v *view) isOwn(k *Suspect) bool {
 	})
 }
 
-// tableAPI is an API of a table.
 type tableAPI struct {
 	ranges *decode.Ranges
 	key    int16

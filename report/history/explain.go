@@ -34,7 +34,6 @@ func (b *Book) Explanations(k *Suspect, missing uint64) []Explanation {
 	}
 }
 
-// excluded returns an excluded cause.
 func excluded(name string, at capture.Position, format string, args ...any) Explanation {
 	return Explanation{Name: name, Excluded: true, At: at, By: fmt.Sprintf(format, args...)}
 }
@@ -159,7 +158,6 @@ func (v *view) proxyExplains(k *Suspect) Explanation {
 // behindUnknown says why a proxy cannot be excluded.
 const behindUnknown = "the capture does not show what stands behind the address"
 
-// loss returns the explanation by lost packets.
 func loss(missing uint64, at capture.Position) Explanation {
 	const name = "lost packets"
 	if missing == 0 {

@@ -60,7 +60,6 @@ func New(early func(*Suspect, Ruling)) *Book {
 	}
 }
 
-// version is an API version.
 type version struct{ key, version int16 }
 
 // address has the history of one broker address.
@@ -303,7 +302,6 @@ func turnedAway(c *decode.Connection) bool {
 	return !c.Midstream && c.Responses == 0 && c.End.HasAcked && c.End.Acked == 0 && c.End.At.Time-c.First.Time <= prompt
 }
 
-// byBroker reports whether the broker ended c.
 func byBroker(c *decode.Connection) bool {
 	return (c.End.Kind == reassembly.Closed || c.End.Kind == reassembly.Reset) && c.End.By == reassembly.ToClient
 }
@@ -337,7 +335,6 @@ func (a *address) isKafka() bool {
 	return len(a.alive)+len(a.adverts) > 0 || decode.IsKafkaPort(a.endpoint.Addr.Port())
 }
 
-// ended records a connection that the broker closed or reset.
 func (b *Book) ended(a *address, s *stream, c *decode.Connection) {
 	if len(a.ends) == maxEnds {
 		copy(a.ends, a.ends[maxEnds/2:])

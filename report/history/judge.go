@@ -107,7 +107,6 @@ type view struct {
 	streams []*stream
 }
 
-// add adds a suspect.
 func (v *view) add(k *Suspect) {
 	if k.Exchange.Outcome == decode.Error || !k.isCulprit() || !IsRefused(&k.Exchange) {
 		return

@@ -205,7 +205,6 @@ func (v *view) unserves(k *Suspect) Ruling {
 	return r
 }
 
-// others reports whether a culprit on another connection was sent between two times.
 func (v *view) others(from, to int64, k *Suspect) bool {
 	return slices.ContainsFunc(v.culprits, func(o *Suspect) bool {
 		return o.stream != k.stream && o.Exchange.Request.Time > from && o.Exchange.Request.Time < to

@@ -76,7 +76,6 @@ func (s *spans) add(at capture.Position, join int64, limit int) {
 	*s = list
 }
 
-// count counts an event that was added.
 func (s spans) count(t int64) {
 	for i := range s {
 		if s[i].from.Time <= t && s[i].to.Time >= t {

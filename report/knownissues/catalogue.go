@@ -196,7 +196,6 @@ func (k *Catalogue) match(i *issue, m *Mismatch) (Confidence, string) {
 	return c, why
 }
 
-// sentIn reports whether m is about a request that the bug sends.
 func (i *issue) sentIn(m *Mismatch) bool {
 	if len(i.Sent) == 0 {
 		return true

@@ -80,7 +80,6 @@ func Load(isCode func(code string) bool, paths ...string) (*Catalogue, error) {
 	return k, k.add(builtInName, f, isCode, err)
 }
 
-// readIssueFile reads a file of at most maxIssueFile bytes.
 func readIssueFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -138,7 +137,6 @@ func (k *Catalogue) add(name string, f issueFile, isCode func(string) bool, err 
 	return nil
 }
 
-// issuePlace is an issue and its position in the files.
 type issuePlace struct {
 	*issue
 	file  string

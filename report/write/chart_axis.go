@@ -92,7 +92,6 @@ func (a *timeAxis) x(t model.Time) float64 {
 	return a.places[i]
 }
 
-// tick is a text on an axis. X is in percent of the width.
 type tick struct {
 	X, Text, Anchor string
 	// Minor ticks are omitted on narrow screens.

@@ -77,7 +77,6 @@ const (
 	maxSequence = 16
 )
 
-// newTimelineView returns the view of the report's timeline; nil without connections.
 func newTimelineView(r *model.Report) *timelineView {
 	t := &r.Timeline
 	if len(t.Lanes) == 0 {

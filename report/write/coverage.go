@@ -13,7 +13,6 @@ import (
 
 // The text, in all formats for people, about what was checked: sentences without full stop.
 
-// coverage describes what was compared.
 func coverage(r *model.Report) []phrase {
 	s := &r.Summary
 	if s.Requests == 0 {
@@ -239,7 +238,6 @@ func notExcluded(causes []string) string {
 	return "; not excluded: " + words.List(causes)
 }
 
-// clocks returns notes about captures with different clocks.
 func clocks(r *model.Report) (notes []note) {
 	for i := range r.Captures {
 		c := &r.Captures[i]

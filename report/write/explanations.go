@@ -156,7 +156,6 @@ var limitTexts = map[string]struct{ what, lost string }{
 	"target_connections": {"too many connections of clients", "further ones may count twice; the verdicts hold"},
 }
 
-// limitText describes what a limit excluded n times.
 func limitText(name string, n uint64) string {
 	limit, ok := limitTexts[name]
 	if !ok {

@@ -86,7 +86,6 @@ func newPageView(r *model.Report) *pageView {
 	return v
 }
 
-// state returns the mark of the complete page.
 func state(r *model.Report) (state, name string) {
 	worst, _ := r.Worst()
 	switch {

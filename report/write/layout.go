@@ -117,7 +117,6 @@ func (p *page) field(label, text string) {
 // item writes a line of a list, wrapped.
 func (p *page) item(text string) { p.paragraph("  ", "    ", text) }
 
-// displayWidth returns the number of terminal columns of s.
 func displayWidth(s string) int { return uniseg.StringWidth(s) }
 
 // wrap breaks text at spaces into lines of at most first columns, then rest columns. It splits a

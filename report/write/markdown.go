@@ -218,7 +218,6 @@ func (m *markdown) finding(i int) string {
 	return b.String()
 }
 
-// knownIssue writes the known issue of a finding, and what to do.
 func (m *markdown) knownIssue(f *model.Finding, line func(label, text string)) {
 	k := f.KnownIssue
 	if k == nil {

@@ -145,7 +145,6 @@ func (m *markdown) brokers() {
 	m.foldable(t, "broker", words.Plural(uint64(len(m.r.Brokers)), "broker"))
 }
 
-// quality writes what was not captured.
 func (m *markdown) quality() {
 	m.put("### What was not seen\n\n")
 	notes := documentNotes(m.r)

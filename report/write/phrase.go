@@ -18,7 +18,6 @@ type part struct {
 // phrase is a sentence of words and verbatim parts. Each writer escapes it in its own way.
 type phrase []part
 
-// verbatim marks a text as a verbatim part.
 type verbatim string
 
 // say returns a phrase of words (string), verbatim parts (verbatim) and other phrases. An empty

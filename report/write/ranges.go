@@ -12,7 +12,6 @@ type brokerRanges struct {
 	supplied map[rangeKey]model.Range
 }
 
-// rangeKey is an API of a broker.
 type rangeKey struct {
 	broker string
 	key    int16

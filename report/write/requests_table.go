@@ -10,7 +10,6 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 )
 
-// tableColumn is a column of the table of requests, made from columns of TSV.
 type tableColumn struct {
 	name string
 	// isNumber: it is right-aligned.

@@ -15,7 +15,6 @@ import (
 // object is a JSON object. The libraries for SARIF need a schema validator, which only tests use.
 type object map[string]any
 
-// message is the object with the text of a message in SARIF.
 func message(text string) object { return object{"text": text} }
 
 // SARIF writes r as SARIF 2.1.0 (OASIS), which code scanning of GitHub and others read. The

@@ -53,7 +53,6 @@ func targetHeadline(t *model.Target) string {
 	return strings.Join(parts, ", ")
 }
 
-// suppliedText describes the supplied ranges.
 func suppliedText(s *model.Supplied) string {
 	text := s.Name + parenthesis(s.File)
 	if s.File == "" {
@@ -229,7 +228,6 @@ func targetRows(t *model.Target) [][]string {
 	return rows
 }
 
-// targetSays describes in a sentence the verdict about the client.
 func targetSays(c *model.TargetClient, most int) string {
 	n := &c.Counts
 	if c.Verdict == model.VerdictBrokers {

@@ -322,7 +322,6 @@ func programPhrase(c *model.Client) phrase {
 	return say("unnamed client")
 }
 
-// usage counts the requests of a client in all versions.
 func usage(c *model.Client) (sum model.VersionUsage) {
 	for i := range c.APIs {
 		for _, v := range c.APIs[i].Versions {
