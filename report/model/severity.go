@@ -37,14 +37,6 @@ func (s *Severity) UnmarshalText(text []byte) error {
 	return fmt.Errorf("severity %q: not one of info, warning, error", text)
 }
 
-// Worst returns the highest severity of the findings. ok is false without findings.
-func (r *Report) Worst() (worst Severity, ok bool) {
-	for i := range r.Findings {
-		worst, ok = max(worst, r.Findings[i].Severity), true
-	}
-	return worst, ok
-}
-
 // Add counts a finding of that severity.
 func (n *SeverityCounts) Add(s Severity) {
 	switch s {

@@ -79,6 +79,18 @@ func TestGoldenHTML(t *testing.T) {
 // voidElements have no end tag (HTML Living Standard, 13.1.2).
 var voidElements = map[string]bool{"meta": true, "br": true, "hr": true, "img": true, "input": true, "link": true}
 
+// TestHTMLMarksWhatIsNew: findings that a baseline accepts do not mark the page.
+func TestHTMLMarksWhatIsNew(t *testing.T) {
+	r := &model.Report{Summary: model.Summary{RequestsChecked: 1}, Findings: []model.Finding{{Severity: model.Error}}}
+	if got, name := state(r); got != "error" || name != "Error" {
+		t.Errorf("an error is marked %s, %s", got, name)
+	}
+	r.Findings[0].Accepted = true
+	if got, name := state(r); got != "good" || name != "Nothing found" {
+		t.Errorf("an accepted error is marked %s, %s", got, name)
+	}
+}
+
 func TestHTMLIsWellFormed(t *testing.T) {
 	for name, r := range htmlCases() {
 		var open []string

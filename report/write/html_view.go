@@ -87,12 +87,9 @@ func newPageView(r *model.Report) *pageView {
 }
 
 func state(r *model.Report) (state, name string) {
-	worst, _ := r.Worst()
-	switch {
-	case worst == model.Error:
-		return "error", "Error"
-	case worst == model.Warning:
-		return "warning", "Warning"
+	switch f := worst(r); {
+	case f != nil:
+		return f.Severity.String(), severityWords[f.Severity]
 	case r.Summary.RequestsChecked == 0:
 		return "info", "Nothing checked"
 	}
