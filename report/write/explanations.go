@@ -13,11 +13,11 @@ import (
 // from those of the evidence.
 const originalCapture = "the original capture"
 
-// ofCapture names the capture of an explanation's frames. It is empty if only one is possible.
-func ofCapture(r *model.Report, e *model.Explanation) string {
+// ofCapture names the capture of a frame. It is empty if only one is possible.
+func ofCapture(r *model.Report, capture *uint32) string {
 	switch {
-	case len(r.Captures) > 1 && e.Capture != nil && int(*e.Capture) < len(r.Captures):
-		return " of " + shorten(shortName(r, int(*e.Capture)))
+	case len(r.Captures) > 1 && capture != nil && int(*capture) < len(r.Captures):
+		return " of " + shorten(shortName(r, int(*capture)))
 	case r.Evidence != nil:
 		return " of " + originalCapture
 	}
@@ -31,7 +31,7 @@ func framesOf(r *model.Report, list []model.Explanation) (frames []string, suffi
 	for i := range list {
 		if e := &list[i]; e.Frame != nil {
 			frames[i] = fmt.Sprintf("frame %d", *e.Frame)
-			of = append(of, ofCapture(r, e))
+			of = append(of, ofCapture(r, e.Capture))
 		}
 	}
 	of = slices.Compact(of)
@@ -41,7 +41,7 @@ func framesOf(r *model.Report, list []model.Explanation) (frames []string, suffi
 	case len(of) > 1:
 		for i := range list {
 			if frames[i] != "" {
-				frames[i] += ofCapture(r, &list[i])
+				frames[i] += ofCapture(r, list[i].Capture)
 			}
 		}
 	}

@@ -23,18 +23,11 @@ const refreshEvery = 2 * time.Second
 const (
 	// maxHTMLFindings is how many findings are shown in full: some 60 elements and 4 KB each.
 	maxHTMLFindings = 40
-	// maxHTMLFindingRows is how many more findings have a row of a table.
-	maxHTMLFindingRows = 400
-	// maxHTMLPrograms is how many clients have a version chart.
-	maxHTMLPrograms = 12
-	// maxHTMLProgramRows is how many more clients have a row of a table.
-	maxHTMLProgramRows = 400
-	// maxHTMLTargetRows is how many clients are shown with their verdict on the target.
-	maxHTMLTargetRows = 400
-	// maxHTMLBrokers is how many brokers show all their ranges: some 80 rows each.
-	maxHTMLBrokers = 12
-	// maxHTMLBrokerRows is how many more brokers have a row of a table.
-	maxHTMLBrokerRows = 400
+	// maxHTMLFull is how many clients have a version chart, and how many brokers show all their
+	// ranges: some 80 rows each.
+	maxHTMLFull = 12
+	// maxHTMLRows is how many more findings, clients and brokers have a row of a table.
+	maxHTMLRows = 400
 	// maxHTMLCaptures is how many captures are listed.
 	maxHTMLCaptures = 20
 	// maxHTMLAPIs is how many APIs of a client a chart shows; Kafka has some 90.

@@ -296,9 +296,9 @@ func TestHTMLStaysUsableWithThousandsOfEverything(t *testing.T) {
 		t.Errorf("the page has %d bytes and %d elements", len(page), count)
 	}
 	for _, want := range []string{
-		fmt.Sprintf("%d further findings, a line each", maxHTMLFindingRows), fmt.Sprintf("KV1001 above-max: %s findings", words.Number(5000-maxHTMLFindings-maxHTMLFindingRows)),
-		fmt.Sprintf("%d further clients", maxHTMLProgramRows), fmt.Sprintf("and %s more clients", words.Number(5000-maxHTMLPrograms-maxHTMLProgramRows)),
-		fmt.Sprintf("%d further brokers", maxHTMLBrokerRows), fmt.Sprintf("and %s more brokers", words.Number(5000-maxHTMLBrokers-maxHTMLBrokerRows)),
+		fmt.Sprintf("%d further findings, a line each", maxHTMLRows), fmt.Sprintf("KV1001 above-max: %s findings", words.Number(5000-maxHTMLFindings-maxHTMLRows)),
+		fmt.Sprintf("%d further clients", maxHTMLRows), fmt.Sprintf("and %s more clients", words.Number(5000-maxHTMLFull-maxHTMLRows)),
+		fmt.Sprintf("%d further brokers", maxHTMLRows), fmt.Sprintf("and %s more brokers", words.Number(5000-maxHTMLFull-maxHTMLRows)),
 		"84 further connections", "and 4,981 more captures", "further limits",
 	} {
 		if !strings.Contains(page, want) {

@@ -173,13 +173,18 @@ type occurrenceView struct {
 
 // addFindings adds the first findings in full, the next ones as rows, and counts the others.
 func (v *pageView) addFindings(r *model.Report, ids idMaker) {
-	full := min(len(r.Findings), maxHTMLFindings)
-	rows := min(len(r.Findings)-full, maxHTMLFindingRows)
-	for i, title := range titles(r.Findings[:full]) {
-		v.Findings = append(v.Findings, newFindingView(r, &r.Findings[i], title, ids))
+	full, rows, rest := parts(r.Findings, maxHTMLFindings)
+	for i, title := range titles(full) {
+		v.Findings = append(v.Findings, newFindingView(r, &full[i], title, ids))
 	}
-	v.FindingRows = r.Findings[full : full+rows]
-	v.MoreFindings = countCodes(r.Findings[full+rows:])
+	v.FindingRows, v.MoreFindings = rows, countCodes(rest)
+}
+
+// parts divides a list: most elements are shown in full, maxHTMLRows as rows, and the rest is
+// counted.
+func parts[T any](list []T, most int) (full, rows, rest []T) {
+	full, rest = list[:min(len(list), most)], list[min(len(list), most):]
+	return full, rest[:min(len(rest), maxHTMLRows)], rest[min(len(rest), maxHTMLRows):]
 }
 
 func newFindingView(r *model.Report, f *model.Finding, title string, ids idMaker) findingView {
@@ -249,16 +254,11 @@ type programView struct {
 
 // addPrograms adds the clients. Those with the most requests outside the ranges get charts.
 func (v *pageView) addPrograms(r *model.Report, ranges *brokerRanges, ids idMaker) {
-	for i, c := range clientsByProblems(r) {
-		switch {
-		case i < maxHTMLPrograms:
-			v.Programs = append(v.Programs, newProgramView(c, ranges, ids))
-		case i < maxHTMLPrograms+maxHTMLProgramRows:
-			v.ProgramRows = append(v.ProgramRows, c)
-		default:
-			v.MorePrograms++
-		}
+	full, rows, rest := parts(clientsByProblems(r), maxHTMLFull)
+	for _, c := range full {
+		v.Programs = append(v.Programs, newProgramView(c, ranges, ids))
 	}
+	v.ProgramRows, v.MorePrograms = rows, uint64(len(rest))
 }
 
 func newProgramView(c *model.Client, ranges *brokerRanges, ids idMaker) programView {
@@ -295,12 +295,12 @@ func (v *pageView) addBrokers(r *model.Report) {
 		full = append(full, i)
 	}
 	slices.SortStableFunc(full, func(a, b int) int { return cmp.Compare(r.Brokers[b].Requests, r.Brokers[a].Requests) })
-	full = full[:min(len(full), maxHTMLBrokers)]
+	full = full[:min(len(full), maxHTMLFull)]
 	for i := range r.Brokers {
 		switch {
 		case slices.Contains(full, i):
 			v.Brokers = append(v.Brokers, &r.Brokers[i])
-		case len(v.BrokerRows) < maxHTMLBrokerRows:
+		case len(v.BrokerRows) < maxHTMLRows:
 			v.BrokerRows = append(v.BrokerRows, &r.Brokers[i])
 		default:
 			v.MoreBrokers++

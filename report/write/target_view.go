@@ -20,7 +20,7 @@ func newTargetView(r *model.Report) *targetView {
 	if g == nil {
 		return nil
 	}
-	rows := min(len(g.Clients), maxHTMLTargetRows)
+	rows := min(len(g.Clients), maxHTMLRows)
 	return &targetView{
 		Headline: "On " + targetTitle(g) + ": " + targetHeadline(g), Rows: g.Clients[:rows],
 		More: uint64(len(g.Clients) - rows), Remarks: targetRemarks(g, r),

@@ -101,13 +101,7 @@ func (t *textReport) position(o *model.Occurrence) string {
 
 // frame names the packet, with its capture if there are several.
 func (t *textReport) frame(o *model.Occurrence) string {
-	text := fmt.Sprintf("frame %d", o.Frame)
-	if len(t.r.Captures) > 1 && int(o.Capture) < len(t.r.Captures) {
-		text += " of " + Escape(shortName(t.r, int(o.Capture)))
-	} else if t.r.Evidence != nil {
-		text += " of " + originalCapture
-	}
-	return text
+	return fmt.Sprintf("frame %d", o.Frame) + escapeLong(ofCapture(t.r, &o.Capture))
 }
 
 // clock formats a time with microseconds. It adds the date if the captures span several days.
