@@ -7,7 +7,6 @@ import (
 
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/report/evidence"
-	"github.com/kafkavet/kafkavet/report/knownissues"
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
@@ -120,28 +119,7 @@ func (f *findings) knownIssue(of *model.Finding, g *group) *model.KnownIssue {
 	if g.inside != nil {
 		return f.fittingIssue(g.inside)
 	}
-	m := knownissues.Mismatch{
-		Code: of.Code, IsAhead: of.IsOnTarget(), Outcomes: of.Outcomes,
-		IsAnswered: f.history.Answered(g.key.broker), ServerName: f.known.serverName(g.key.broker),
-	}
-	if c := of.Client; c != nil {
-		m.SoftwareName, m.SoftwareVersion = c.SoftwareName, c.SoftwareVersion
-		if c.ClientID != nil {
-			m.ClientID = *c.ClientID
-		}
-	}
-	if of.APIKey != nil {
-		m.HasAPI, m.APIKey, m.Version = true, *of.APIKey, *of.Version
-	}
-	switch {
-	case m.IsAhead:
-		if of.Target != nil {
-			m.HasRange, m.Min, m.Max = true, of.Target.Min, of.Target.Max
-		}
-	case of.Advertised != nil:
-		m.HasRange, m.Min, m.Max = true, of.Advertised.Min, of.Advertised.Max
-	}
-	known, _, ok := f.issues.Match(m)
+	known, _, ok := f.issues.Match(of, f.history.Answered(g.key.broker), f.known.serverName(g.key.broker))
 	if !ok {
 		return nil
 	}

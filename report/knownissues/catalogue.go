@@ -35,30 +35,17 @@ var confidenceNames = [...]string{noMatch: "", Possible: model.MatchPossible, Li
 // String returns "certain", "likely" or "possible"; empty for no match.
 func (c Confidence) String() string { return confidenceNames[c] }
 
-// Mismatch has the properties of a finding that known issues are compared with. Text from the wire
-// may have any length and any bytes.
-type Mismatch struct {
-	// Code is the code of the finding ("KV1001").
-	Code string
-	// SoftwareName and SoftwareVersion are the announced names (KIP-511); empty for none.
-	SoftwareName, SoftwareVersion string
-	// ClientID is the client id of the requests; empty for none.
-	ClientID string
-	// HasAPI says that the finding is about requests of one API and version: APIKey, Version.
-	HasAPI          bool
-	APIKey, Version int16
-	// HasRange reports whether the broker's range for APIKey is known: Min to Max. With IsAhead it
-	// is the range of the target release.
-	HasRange bool
-	Min, Max int16
-	// IsAhead: nothing was refused so far, so outcomes have no meaning (model.Finding.IsOnTarget).
-	IsAhead bool
-	// Outcomes counts the requests by outcome, as the report names it ("closed").
-	Outcomes map[string]uint64
-	// IsAnswered: the address answered other requests.
-	IsAnswered bool
-	// ServerName is the host name that the client requested (SNI); empty if unknown.
-	ServerName string
+// subject is a finding that known issues are compared with. Text from the wire may have any length
+// and any bytes.
+type subject struct {
+	*model.Finding
+	// client is the zero value for none, clientID empty for none.
+	client   model.FindingClient
+	clientID string
+	// broker is the broker's range for the API, or that of the target release; nil if unknown.
+	broker     *model.Range
+	isAnswered bool
+	serverName string
 }
 
 // Catalogue is a catalogue of client and broker bugs. It does not change after it is loaded;
@@ -144,12 +131,23 @@ type issueClient struct {
 	Because text       `yaml:"because"`
 }
 
-// Match returns the issue that matches m best, and its confidence; false for none. Issues of a
-// user's file precede the built-in ones with any confidence. Within a file the highest confidence
-// wins, then the first issue.
-func (k *Catalogue) Match(m Mismatch) (model.KnownIssue, Confidence, bool) {
+// Match returns the issue that matches a finding best, and its confidence; false for none. Issues of
+// a user's file precede the built-in ones with any confidence. Within a file the highest confidence
+// wins, then the first issue. isAnswered: the address answered other requests. serverName is the
+// host name that the client requested (SNI); empty if unknown.
+func (k *Catalogue) Match(f *model.Finding, isAnswered bool, serverName string) (model.KnownIssue, Confidence, bool) {
 	if k == nil {
 		return model.KnownIssue{}, noMatch, false
+	}
+	m := subject{Finding: f, broker: f.Advertised, isAnswered: isAnswered, serverName: serverName}
+	if f.IsOnTarget() {
+		m.broker = f.Target
+	}
+	if f.Client != nil {
+		m.client = *f.Client
+	}
+	if m.client.ClientID != nil {
+		m.clientID = *m.client.ClientID
 	}
 	for _, f := range k.all() {
 		var found *issue
@@ -182,11 +180,11 @@ func (k *Catalogue) ByID(id string) (model.KnownIssue, bool) {
 }
 
 // match returns the confidence that m shows i, and why it is not certain.
-func (k *Catalogue) match(i *issue, m *Mismatch) (Confidence, string) {
+func (k *Catalogue) match(i *issue, m *subject) (Confidence, string) {
 	if !slices.ContainsFunc(i.Codes, func(c placedText) bool { return c.text == m.Code }) || !i.sentIn(m) || !i.hasOutcome(m) {
 		return noMatch, ""
 	}
-	if bool(i.Answered) && !m.IsAnswered || len(i.ServerNames) > 0 && !anyMatches(i.ServerNames, strings.ToLower(m.ServerName)) {
+	if bool(i.Answered) && !m.isAnswered || len(i.ServerNames) > 0 && !anyMatches(i.ServerNames, strings.ToLower(m.serverName)) {
 		return noMatch, ""
 	}
 	c, why := k.bestClient(i, m)
@@ -196,29 +194,29 @@ func (k *Catalogue) match(i *issue, m *Mismatch) (Confidence, string) {
 	return c, why
 }
 
-func (i *issue) sentIn(m *Mismatch) bool {
+func (i *issue) sentIn(m *subject) bool {
 	if len(i.Sent) == 0 {
 		return true
 	}
-	return m.HasAPI && slices.ContainsFunc(i.Sent, func(s sentRange) bool {
-		return int16(*s.API) == m.APIKey && s.Versions.min <= m.Version && m.Version <= s.Versions.max
+	return m.APIKey != nil && slices.ContainsFunc(i.Sent, func(s sentRange) bool {
+		return int16(*s.API) == *m.APIKey && s.Versions.min <= *m.Version && *m.Version <= s.Versions.max
 	})
 }
 
 // hasOutcome reports whether a request of m had an outcome that the issue lists.
-func (i *issue) hasOutcome(m *Mismatch) bool {
-	if len(i.Outcomes) == 0 || m.IsAhead {
+func (i *issue) hasOutcome(m *subject) bool {
+	if len(i.Outcomes) == 0 || m.IsOnTarget() {
 		return true
 	}
 	return slices.ContainsFunc(i.Outcomes, func(o outcome) bool { return m.Outcomes[string(o)] > 0 })
 }
 
 // rangeFits returns the highest confidence that the broker's range allows.
-func (i *issue) rangeFits(m *Mismatch) Confidence {
+func (i *issue) rangeFits(m *subject) Confidence {
 	if len(i.Range) == 0 {
 		return Certain
 	}
-	if !m.HasRange || !m.HasAPI {
+	if m.broker == nil || m.APIKey == nil {
 		return i.UnknownRange
 	}
 	for _, c := range i.Range {
@@ -230,7 +228,7 @@ func (i *issue) rangeFits(m *Mismatch) Confidence {
 }
 
 // bestClient returns the confidence that client or broker has the bug, and why it is not certain.
-func (k *Catalogue) bestClient(i *issue, m *Mismatch) (best Confidence, why string) {
+func (k *Catalogue) bestClient(i *issue, m *subject) (best Confidence, why string) {
 	for n := range i.Clients {
 		if c, reason := i.Clients[n].match(m); c > best {
 			best, why = c, reason
@@ -241,7 +239,7 @@ func (k *Catalogue) bestClient(i *issue, m *Mismatch) (best Confidence, why stri
 		return best, why
 	case len(i.Clients) == 0 && len(i.ServerNames) > 0:
 		return Certain, ""
-	case bool(i.Pattern) && m.SoftwareName == "" && !k.isDefault(m.ClientID):
+	case bool(i.Pattern) && m.client.SoftwareName == "" && !k.isDefault(m.clientID):
 		return Possible, "only the request fits: the client announced no software"
 	}
 	return noMatch, ""
@@ -252,26 +250,26 @@ func (k *Catalogue) isDefault(clientID string) bool {
 }
 
 // match returns the confidence that c sent the requests of m, and why it is not certain.
-func (c *issueClient) match(m *Mismatch) (Confidence, string) {
-	if c.Name != "" && m.SoftwareName == string(c.Name) {
+func (c *issueClient) match(m *subject) (Confidence, string) {
+	if c.Name != "" && m.client.SoftwareName == string(c.Name) {
 		switch {
-		case !c.versionFits(m.SoftwareVersion):
+		case !c.versionFits(m.client.SoftwareVersion):
 			return noMatch, ""
 		case c.AtMost < Certain:
 			return c.AtMost, string(c.Because)
 		}
 		return Certain, ""
 	}
-	if m.SoftwareName != "" && m.SoftwareName != string(c.Library) && c.Library != anyLibrary {
+	if m.client.SoftwareName != "" && m.client.SoftwareName != string(c.Library) && c.Library != anyLibrary {
 		return noMatch, ""
 	}
 	for _, id := range c.ClientIDs {
-		between, ok := id.match(m.ClientID)
+		between, ok := id.match(m.clientID)
 		switch {
 		case !ok || id.version && !constraintAllows(c.Versions.Constraints, between):
 		case c.AtMost < Likely:
 			return c.AtMost, string(c.Because)
-		case m.SoftwareName != "":
+		case m.client.SoftwareName != "":
 			return Likely, "the client id fits, and the announced software does not name the library"
 		default:
 			return Likely, "the client id fits, and the client announced no software"
@@ -324,13 +322,13 @@ type rangeCondition struct {
 	sent    bool
 }
 
-func (c rangeCondition) holds(m *Mismatch) bool {
-	end, operand := m.Min, c.operand
+func (c rangeCondition) holds(m *subject) bool {
+	end, operand := m.broker.Min, c.operand
 	if c.ofMax {
-		end = m.Max
+		end = m.broker.Max
 	}
 	if c.sent {
-		operand = m.Version
+		operand = *m.Version
 	}
 	return c.compare(end, operand)
 }

@@ -40,7 +40,7 @@ func FuzzMatchNeverTakesOneSoftwareForAnother(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, version, id, host string, key, sent, lowest, highest int16) {
 		for _, code := range []string{"KV1001", "KV1002", "KV2001", "KV2002", "KV3001", "KV4001"} {
 			for _, outcome := range decode.OutcomeNames() {
-				known, confidence, ok := k.Match(Mismatch{
+				known, confidence, ok := match(k, Mismatch{
 					Code: code, IsAhead: code == "KV4001", SoftwareName: name, SoftwareVersion: version, ClientID: id, ServerName: host, HasAPI: true, APIKey: key,
 					Version: sent, HasRange: true, Min: lowest, Max: highest, Outcomes: map[string]uint64{outcome: 1},
 				})
