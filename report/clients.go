@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/history"
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
@@ -291,7 +292,7 @@ type clientRecord struct {
 	// principals are the user names with which it authenticated.
 	principals members[string]
 	owners     owners
-	// served are the brokers that answered its work, not only prefaceKeys.
+	// served are the brokers that answered its work, not only history.IsPreface.
 	served members[served]
 	// usages are the used API versions. last is the one that was found last.
 	usages map[usageKey]*usage
@@ -310,13 +311,7 @@ type usage struct {
 	requests, outside, unchecked uint64
 }
 
-// prefaceKeys are the APIs that a client uses before its work, to find its way: Metadata,
-// FindCoordinator, SaslHandshake, ApiVersions, SaslAuthenticate. Answers to them do not prove that
-// the broker has all APIs that the client needs. kafka-clients 0.10.2 sends the JoinGroup that
-// Kafka 4.0.0 refuses only when it has found the coordinator.
-var prefaceKeys = [...]int16{metadataKey, 10, 17, apiVersionsKey, 36}
-
-// servedBy reports whether a broker answered the work of a client, not only prefaceKeys. The
+// servedBy reports whether a broker answered the work of a client, not only history.IsPreface. The
 // client announced software, or used one of the client ids, at one of the addresses from. The
 // client ids are needed because a client that begins with ApiVersions v0 announces nothing.
 func (c *clientRecord) servedBy(broker decode.Endpoint, software decode.Software, clientIDs []string, from []netip.Addr) bool {
@@ -344,7 +339,7 @@ func (c *clientRecord) add(x *decode.Exchange, limits hits) {
 	if !c.brokers.add(x.Broker) {
 		limits["client_members"]++
 	}
-	if x.Outcome == decode.Answered && !slices.Contains(prefaceKeys[:], x.Key) {
+	if x.Outcome == decode.Answered && !history.IsPreface(x.Key) {
 		c.served.add(served{x.Client.Addr(), x.Endpoint()})
 	}
 	u := c.usage(usageKey{x.Key, x.Version})

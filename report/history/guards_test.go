@@ -183,7 +183,7 @@ func TestIdleLimitExplains(t *testing.T) {
 	}
 }
 
-// TestStageAfterWork: an answer to a request other than prefaceKeys ends the stages.
+// TestStageAfterWork: an answer to a request other than IsPreface ends the stages.
 func TestStageAfterWork(t *testing.T) {
 	p := newPlay(t)
 	s := p.connect()

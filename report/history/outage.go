@@ -194,7 +194,7 @@ func (v *view) answersHigher(k *Suspect) bool {
 // connections, although clients begin with it, and answers it on others. A proxy did not reach a
 // broker for each of them.
 func (v *view) servesSome(k *Suspect) bool {
-	return isPreface(k.Exchange.Key) && !k.Exchange.Verdict.IsOutside() && k.stream.worked.Time == 0 && isAgain(v.refusedLike(k))
+	return IsPreface(k.Exchange.Key) && !k.Exchange.Verdict.IsOutside() && k.stream.worked.Time == 0 && isAgain(v.refusedLike(k))
 }
 
 // unserves returns the ruling about the refusals of a version of which the address serves others.

@@ -24,10 +24,12 @@ const (
 	keySaslAuthenticate = 36
 )
 
-// prefaceKeys are the APIs that a client uses before its work, to find its way.
-var prefaceKeys = [...]int16{keyMetadata, keyFindCoordinator, keySaslHandshake, keyApiVersions, keySaslAuthenticate}
-
-func isPreface(key int16) bool { return slices.Contains(prefaceKeys[:], key) }
+// IsPreface reports whether a client uses an API before its work, to find its way. Answers do not
+// prove that the broker has all APIs that the client needs. kafka-clients 0.10.2 sends the JoinGroup
+// that Kafka 4.0.0 refuses only when it has found the coordinator.
+func IsPreface(key int16) bool {
+	return slices.Contains([]int16{keyMetadata, keyFindCoordinator, keySaslHandshake, keyApiVersions, keySaslAuthenticate}, key)
+}
 
 // noStage is the stage of a connection whose last answer was an error.
 const noStage = -1
@@ -53,7 +55,7 @@ type stream struct {
 	began int64
 	// answered is the latest answer of any kind.
 	answered capture.Position
-	// hasWorked: a request other than prefaceKeys was answered.
+	// hasWorked: a request other than IsPreface was answered.
 	hasWorked bool
 	// stage is the API that was answered last, noStage if the answer was an error, Challenged, or
 	// Unreadable.
@@ -198,7 +200,7 @@ func (s *stream) answer(a *address, x *decode.Exchange, at capture.Position) {
 	if s.began == 0 {
 		s.began = at.Time
 	}
-	s.hasWorked = s.hasWorked || !isPreface(x.Key)
+	s.hasWorked = s.hasWorked || !IsPreface(x.Key)
 	if !s.hasSASL && x.Asked != decode.MaybeAsked {
 		a.open.extend(at)
 		if !s.isOpen {
@@ -283,7 +285,7 @@ type clientKey struct {
 
 // client has the history of a client at all brokers.
 type client struct {
-	// work are the periods in which a broker answered requests other than prefaceKeys. found are
+	// work are the periods in which a broker answered requests other than IsPreface. found are
 	// the periods in which one answered Metadata.
 	work, found spans
 	// lowest is the lowest version of ApiVersions that it sent; -1 for none.
@@ -342,7 +344,7 @@ func (b *Book) client(x *decode.Exchange) *client {
 func (c *client) served(x *decode.Exchange, at capture.Position) {
 	c.joins = c.joins || x.Key == keyFindCoordinator
 	switch {
-	case !isPreface(x.Key):
+	case !IsPreface(x.Key):
 		c.work.add(at, answerJoin, maxClientSpans)
 	case x.Key == keyMetadata:
 		c.found.add(at, answerJoin, maxClientSpans)
@@ -472,7 +474,7 @@ func (b *Book) Suspected(id string, addr netip.Addr, at decode.Endpoint) bool {
 }
 
 // Stage returns the API that was answered last on a connection, or Challenged. worked says that a
-// request other than prefaceKeys was answered, or a request was not served.
+// request other than IsPreface was answered, or a request was not served.
 func (b *Book) Stage(id uint32) (key int16, worked bool) {
 	s := b.streams[id]
 	if s == nil {
