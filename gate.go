@@ -216,13 +216,7 @@ func clientName(c *model.TargetClient) string {
 const maxNamed = 3
 
 // firstOf lists the first names and counts the others.
-func firstOf(names []string) string {
-	shown := slices.Clone(names[:min(len(names), maxNamed)])
-	if more := len(names) - len(shown); more > 0 {
-		shown = append(shown, words.Number(uint64(more))+" more")
-	}
-	return words.List(shown)
-}
+func firstOf(names []string) string { return words.List(words.Some(names, maxNamed)) }
 
 // translationHint says what to do if captured addresses are in no Metadata response; empty for
 // none.

@@ -5,6 +5,7 @@ package words
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -124,6 +125,14 @@ func List(parts []string) string {
 		return strings.Join(parts, "")
 	}
 	return strings.Join(parts[:len(parts)-1], ", ") + " and " + parts[len(parts)-1]
+}
+
+// Some returns the first n parts and, if there are others, their number: "3 more".
+func Some(parts []string, n int) []string {
+	if more := len(parts) - n; more > 0 {
+		return append(slices.Clone(parts[:n]), Number(uint64(more))+" more")
+	}
+	return parts
 }
 
 // UpperFirst returns s with its first letter in upper case.

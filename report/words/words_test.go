@@ -45,6 +45,8 @@ func TestNumbersAgreeWithTheirNouns(t *testing.T) {
 		"a and b":                    List([]string{"a", "b"}),
 		"a, b and c":                 List([]string{"a", "b", "c"}),
 		"":                           List(nil),
+		"a, b and 2 more":            List(Some([]string{"a", "b", "c", "d"}, 2)),
+		"c and d":                    List(Some([]string{"c", "d"}, 2)),
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -141,10 +141,7 @@ func malformedNotes(r *model.Report) (notes []note) {
 		if len(notes) == maxNotes {
 			return append(notes, note{What: "malformed ranges", Text: say("and those of others")})
 		}
-		if more := len(bad) - maxNotes; more > 0 {
-			bad = append(bad[:maxNotes], fmt.Sprintf("%d more", more))
-		}
-		notes = append(notes, note{What: "malformed ranges", Text: say(verbatim(b.Address), " advertises "+words.List(bad)+"; requests of "+words.Agree(uint64(len(bad)), "it", "them")+" cannot be checked")})
+		notes = append(notes, note{What: "malformed ranges", Text: say(verbatim(b.Address), " advertises "+words.List(words.Some(bad, maxNotes))+"; requests of "+words.Agree(uint64(len(bad)), "it", "them")+" cannot be checked")})
 	}
 	return notes
 }

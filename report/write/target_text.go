@@ -163,14 +163,9 @@ func omittedAddresses(c *model.TargetClient) int64 {
 // times; the target accepts v2 to v9)". most bounds how many are named, 0 for all.
 func targetUses(uses []model.TargetUse, certain bool, most int) string {
 	var parts []string
-	more := uint64(0)
 	for i := range uses {
 		u := &uses[i]
 		if u.Certain != certain {
-			continue
-		}
-		if most > 0 && len(parts) == most {
-			more++
 			continue
 		}
 		takes := "; the target has no such API"
@@ -182,8 +177,8 @@ func targetUses(uses []model.TargetUse, certain bool, most int) string {
 		}
 		parts = append(parts, fmt.Sprintf("%s v%d (%s%s)", u.Name, u.Version, words.Times(u.Requests), takes))
 	}
-	if more > 0 {
-		parts = append(parts, words.Number(more)+" more")
+	if most > 0 {
+		parts = words.Some(parts, most)
 	}
 	return words.List(parts)
 }

@@ -18,11 +18,7 @@ func (t *textReport) client(f *model.Finding) string {
 	if c == nil {
 		return ""
 	}
-	more := ownerTexts(c.Principals, c.Processes)
-	if n := len(more) - maxOwners; n > 0 {
-		more = append(more[:maxOwners], words.Number(uint64(n))+" more")
-	}
-	return Escape(nameOf(c, "unnamed", more)) + from(c)
+	return Escape(nameOf(c, "unnamed", words.Some(ownerTexts(c.Principals, c.Processes), maxOwners))) + from(c)
 }
 
 // nameOf returns the client id of a client, otherwise its software, otherwise unnamed. Further
