@@ -286,7 +286,9 @@ func (t *dialogue) end(c *conn) {
 	for i := range t.fr {
 		if t.fr[i].dir == ToBroker && t.handler != nil && t.fr[i].open() {
 			c.odd().Incomplete++
-			t.fr[i].passOn(c, c.info.LastData[ToBroker])
+			if t.fr[i].hasWant {
+				t.fr[i].passOn(c, c.info.LastData[ToBroker])
+			}
 		}
 		t.fr[i].drop(c)
 	}

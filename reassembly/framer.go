@@ -305,5 +305,5 @@ func (f *framer) gap(c *conn, n int64, exact bool, at capture.Position) {
 
 // open reports whether a frame has begun and not ended.
 func (f *framer) open() bool {
-	return f.state == reading && f.hasWant && !f.isHeaderLost && !f.isTentative && f.left() > 0
+	return f.state == reading && f.hasSize && !f.isHeaderLost && !f.isTentative && f.left() > 0
 }

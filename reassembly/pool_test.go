@@ -498,3 +498,18 @@ func TestSequenceNumbersWrap(t *testing.T) {
 		}
 	}
 }
+
+// TestIncompleteRequests: a request of which only the size arrived is counted, too. The broker closes
+// on the size if it is too large.
+func TestIncompleteRequests(t *testing.T) {
+	for sent, want := range map[int]uint64{3: 0, 4: 1, 9: 1, 20: 1, 28: 0} {
+		r := capturetest.NewRecorder()
+		c := r.Open(client, broker)
+		c.Exchange(request(3, 1, 7, 10), response(7, 50))
+		c.Send(capturetest.ToBroker, request(0, 9, 8, 10)[:sent])
+		c.Close(capturetest.ToClient)
+		if got := run(t, r.Packets, 3).conns[0]; got.Odd().Incomplete != want {
+			t.Errorf("%d bytes of a request: %d incomplete, want %d", sent, got.Odd().Incomplete, want)
+		}
+	}
+}
