@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/kafkavet/kafkavet/decode"
-	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 )
 
 const (
@@ -137,8 +136,7 @@ func (b *Book) Connection(c *decode.Connection) *Request {
 		return nil
 	}
 	b.addLife(a, c, &r)
-	hello := hello(c)
-	if hello != nil && hello.ALPN != "" {
+	if h := c.TLS.Hello; h != nil && h.ALPN != "" {
 		return nil // Kafka clients request no protocol
 	}
 	if r.Likeness > a.likeness {
@@ -146,7 +144,7 @@ func (b *Book) Connection(c *decode.Connection) *Request {
 	}
 	if r.Answer != nil {
 		a.answer(r.Answer)
-		b.client(c, &r, hello)
+		b.client(c, &r)
 	}
 	a.open = a.open || r.Authentication == NoSASL && !c.Midstream && !r.displaced && (r.Likeness > ByForm && r.Served > 0 || r.Likeness > NotKafka && r.Served > 1)
 	if k := a.client(c.Client.Addr()); k != nil {
@@ -195,13 +193,6 @@ func (b *Book) countSizes(a *address, c *decode.Connection, r *Reading) {
 			begin: c.First.Time, midstream: c.Midstream, displaced: r.displaced, login: loginOf(c, r, q.Size),
 		})
 	}
-}
-
-func hello(c *decode.Connection) *tlsrecord.Hello {
-	if c.TLS == nil {
-		return nil
-	}
-	return c.TLS.Hello
 }
 
 // address returns what is known about an address, or nil if there are too many addresses.
@@ -269,8 +260,8 @@ func (a *address) answer(answer *Answer) {
 	}
 }
 
-func (b *Book) client(c *decode.Connection, r *Reading, h *tlsrecord.Hello) {
-	library := LibraryOf(h)
+func (b *Book) client(c *decode.Connection, r *Reading) {
+	library := LibraryOf(c.TLS.Hello)
 	var subjects []string
 	if c.TLS.Subject != "" {
 		subjects = []string{c.TLS.Subject}

@@ -317,7 +317,8 @@ func (r *Reading) refused(c *decode.Connection, all []turn, last *turn, e end) {
 	}
 	open := last.requests
 	if len(last.answers) > 0 {
-		if len(last.answers) >= len(open) || !balanced(all[:len(all)-1]) {
+		isUneven := func(t turn) bool { return len(t.requests) != len(t.answers) }
+		if len(last.answers) >= len(open) || slices.ContainsFunc(all[:len(all)-1], isUneven) {
 			return
 		}
 		open = open[len(last.answers):]
@@ -416,13 +417,4 @@ func lastAnswer(all []turn, before capture.Position) (at int64) {
 		}
 	}
 	return at
-}
-
-func balanced(all []turn) bool {
-	for i := range all {
-		if len(all[i].requests) != len(all[i].answers) {
-			return false
-		}
-	}
-	return true
 }

@@ -31,26 +31,25 @@ func (k *keys) GoString() string { return "keys" }
 // size13 returns the size of a traffic secret of the suite.
 func (s *suite) size13() int { return s.prf.Size() }
 
-// keys13 derives the keys of a traffic secret (RFC 8446 7.3). ok is false if the cryptography
-// library refuses.
-func keys13(s *suite, secret []byte) (k keys, ok bool) {
-	k = keys{suite: s, version: versionTLS13}
+// keys13 derives the keys of a traffic secret (RFC 8446 7.3).
+func keys13(s *suite, secret []byte) keys {
+	k := keys{suite: s, version: versionTLS13}
 	copy(k.secret[:], secret)
-	return k, expandLabel(s.prf, secret, "key", k.key[:s.key]) && expandLabel(s.prf, secret, "iv", k.iv[:12])
+	expandLabel(s.prf, secret, "key", k.key[:s.key])
+	expandLabel(s.prf, secret, "iv", k.iv[:12])
+	return k
 }
 
 // updated returns the keys after a KeyUpdate (RFC 8446 7.2).
-func (k *keys) updated() (next keys, ok bool) {
-	var secret [maxSecretSize]byte
-	n := k.suite.size13()
-	if !expandLabel(k.suite.prf, k.secret[:n], "traffic upd", secret[:n]) {
-		return keys{}, false
-	}
-	return keys13(k.suite, secret[:n])
+func (k *keys) updated() keys {
+	secret := make([]byte, k.suite.size13())
+	expandLabel(k.suite.prf, k.secret[:len(secret)], "traffic upd", secret)
+	return keys13(k.suite, secret)
 }
 
-// expandLabel fills out by HKDF-Expand-Label with an empty context (RFC 8446 7.1).
-func expandLabel(h crypto.Hash, secret []byte, label string, out []byte) bool {
+// expandLabel fills out by HKDF-Expand-Label with an empty context (RFC 8446 7.1). If the
+// cryptography library refuses the secret, out stays zero, and nothing can be decrypted.
+func expandLabel(h crypto.Hash, secret []byte, label string, out []byte) {
 	const prefix = "tls13 "
 	info := make([]byte, 0, 32)
 	info = binary.BigEndian.AppendUint16(info, uint16(len(out)))
@@ -58,8 +57,8 @@ func expandLabel(h crypto.Hash, secret []byte, label string, out []byte) bool {
 	info = append(info, prefix...)
 	info = append(info, label...)
 	info = append(info, 0)
-	okm, err := hkdf.Expand(h.New, secret, string(info), len(out))
-	return err == nil && copy(out, okm) == len(out)
+	okm, _ := hkdf.Expand(h.New, secret, string(info), len(out))
+	copy(out, okm)
 }
 
 // ivSize returns the length of one direction's IV in the key block.

@@ -109,9 +109,7 @@ func (s *Session) message(d *direction, kind byte, body []byte) {
 		s.takeFinished(d)
 	case keyUpdate:
 		if d.phase == phaseTraffic {
-			if k, ok := d.keys.updated(); ok {
-				s.install(d, k)
-			}
+			s.install(d, d.keys.updated())
 		}
 	}
 }

@@ -180,7 +180,7 @@ func (s *Session) keys13(l label) (keys, bool) {
 	if n != s.suite.size13() {
 		return keys{}, false
 	}
-	return keys13(s.suite, b[:n])
+	return keys13(s.suite, b[:n]), true
 }
 
 // noSecrets waits for secrets, or gives up if there is no more time.

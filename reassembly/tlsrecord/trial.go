@@ -123,10 +123,7 @@ func (s *Session) otherSuites(t *trials, p *place, w window) bool {
 		if g == t.d.keys.suite || g.prf != t.d.keys.suite.prf {
 			continue
 		}
-		k, ok := keys13(g, t.d.keys.secret[:g.size13()])
-		if !ok {
-			continue
-		}
+		k, ok := keys13(g, t.d.keys.secret[:g.size13()]), false
 		if p.opener, ok = newOpener(&k); ok && t.around(p, w) {
 			s.suite, s.suiteID = g, id
 			t.d.keys = k
@@ -150,7 +147,7 @@ func (s *Session) nextKeys(d *direction, after phase) (p phase, k keys, ok bool)
 		return phaseTraffic, k, ok
 	case phaseTraffic:
 		if d.opened > 0 {
-			k, ok = d.keys.updated()
+			k, ok = d.keys.updated(), true
 		}
 		return phaseTraffic, k, ok
 	}
