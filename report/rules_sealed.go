@@ -129,6 +129,8 @@ func servedText(r *sealed.Refusal) string {
 	switch {
 	case r.Cases[0].First:
 		return "nothing"
+	case r.ServedMost == 0 && r.Authenticated > 0:
+		return "no other request"
 	case r.ServedMost == 0:
 		return "ApiVersions only"
 	case r.ServedLeast == r.ServedMost:

@@ -26,6 +26,9 @@ func TestAuthenticationBesideARefusal(t *testing.T) {
 		c.refusal.Cases = []sealed.Case{c.one}
 		got := authenticationOf(&c.refusal)
 		why := sealedWhy(&subject{group: &group{inside: &conclusion{refusal: c.refusal}}})
+		if c.refusal.Authenticated > 0 != strings.HasPrefix(why, "TLS and SASL worked, and the broker had answered no other request") {
+			t.Errorf("%s: %s", c.name, why)
+		}
 		if got.Excluded != (c.by != "") || got.Excluded && got.By != c.by || strings.Contains(why, "missing SASL") == got.Excluded || strings.Contains(why, "Only the port") != c.refusal.ByPort {
 			t.Errorf("%s: %+v, %s", c.name, got, why)
 		}

@@ -252,6 +252,8 @@ func TestRefusals(t *testing.T) {
 		{"the same, and others are served without SASL", plays(asking, times(5, closed(0, handshakePlain, -21, 24))), []string{"24 5/5"}},
 		{"the same, and another client shows a release that delays the close on a refused token", plays(modern, times(5, closed(0, handshakePlain, -21, 40))), []string{"40 5/5"}},
 		{"the same, and it was delayed", plays(modern, times(5, with(closed(0, handshakePlain, -21, 40), func(p *play) { p.delay = 300 * time.Millisecond }))), nil},
+		{"the same, and once the broker was stopped", plays(modern, times(4, with(closed(0, handshakePlain, -21, 40), func(p *play) { p.delay = 300 * time.Millisecond })),
+			closed(20*time.Second, handshakePlain, -21, 40), closed(20*time.Second, versions3, table26)), nil},
 		{"the same, of a broker that may be older", plays(open(0, time.Minute, authenticated...), times(5, closed(0, handshakePlain, -21, 40))), nil},
 		{"the same, and another broker takes a token of that size, in SaslAuthenticate", plays(elsewhere(-16), times(5, closed(0, handshakePlain, -21, tokens))), []string{"45 5/5"}},
 		{"the same, and it takes raw tokens", plays(elsewhere(-4), times(5, closed(0, handshakePlain, -21, tokens))), nil},

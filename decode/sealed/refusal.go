@@ -118,17 +118,18 @@ func (b *Book) refusal(a *address, size int, s *sizeCount) (r Refusal, ok bool) 
 	if s.refused == 0 || s.ignored || r.ByPort && (a.likeness == NotKafka || !decode.IsKafkaPort(a.broker.Addr.Port())) {
 		return r, false
 	}
-	served, prompt := false, false
-	for i := range s.cases {
-		prompt = prompt || b.counts(a, &s.cases[i], false)
+	// isDue: no stop of the broker explains the close either.
+	isDue := func(c *Case, again bool) bool {
+		return b.counts(a, c, again) && !a.stopped(c) && (a.isRunningAfter(c, false) || !b.isDown(a.broker, c.Closed.Time))
 	}
+	prompt := slices.ContainsFunc(s.cases, func(c Case) bool { return isDue(&c, false) })
+	served := false
 	for i := range s.cases {
 		c := &s.cases[i]
-		goesOn := a.isRunningAfter(c, false)
-		if !prompt || !b.counts(a, c, true) || a.stopped(c) || !goesOn && b.isDown(a.broker, c.Closed.Time) {
+		if !prompt || !isDue(c, true) {
 			continue
 		}
-		r.Alive = r.Alive || goesOn
+		r.Alive = r.Alive || a.isRunningAfter(c, false)
 		served = served || c.Served > 0 || c.Authentication == SASLDone || a.open
 		r.add(c)
 	}
