@@ -30,7 +30,7 @@ const closedAtOnce = time.Second
 // isMute reports whether the other side sent no byte after a ClientHello, and does not look like a
 // plaintext listener.
 func isMute(c *decode.Connection) bool {
-	if c.Bytes[reassembly.ToClient] > 0 || c.TLS == nil || !c.TLS.HasClientRandom {
+	if !c.Seen[reassembly.ToClient] || c.Bytes[reassembly.ToClient] > 0 || c.TLS == nil || !c.TLS.HasClientRandom {
 		return false
 	}
 	return c.End.By == reassembly.ToBroker || time.Duration(c.End.At.Time-c.LastData[reassembly.ToBroker].Time) >= closedAtOnce
