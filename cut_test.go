@@ -65,6 +65,36 @@ func TestCutPipelined(t *testing.T) {
 	}
 }
 
+// TestCutCopies starts every capture at some packets, once as it is and once captured in two places:
+// on both sides of a router or of a translation. The output is the same.
+func TestCutCopies(t *testing.T) {
+	const late, cuts = 30_000, 3
+	places := []func([]capturetest.Packet) []capturetest.Packet{
+		func(p []capturetest.Packet) []capturetest.Packet { return capturetest.Routed(p, 10, 20, late) },
+		capturetest.Translated,
+	}
+	i := 0
+	for name, keys := range captures(t) {
+		i++
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			t.Parallel()
+			packets := capturetest.Randomize(capturetest.MustRead(name), uint64(i))
+			for n := range cuts {
+				from := (n*len(packets) + i) / cuts % len(packets)
+				want, got := view(t, packets[from:], keys), view(t, places[(i+n)%2](packets[from:]), keys)
+				for _, r := range [][]string{want.requests, got.requests} { // other connections may advertise the range earlier
+					for k := range r {
+						r[k] = strings.Replace(r[k], "borrowed", "observed", 1)
+					}
+				}
+				if d := want.differs(got, capturetest.KeepsAll); d != "" {
+					t.Errorf("from packet %d on: %s", from+1, d)
+				}
+			}
+		})
+	}
+}
+
 // pipelined returns a connection with inFlight requests at a time. Requests and responses take
 // several segments.
 func pipelined(inFlight int) []capturetest.Packet {

@@ -433,6 +433,7 @@ func (c *conn) swap() {
 	i.Seen[0], i.Seen[1] = i.Seen[1], i.Seen[0]
 	i.Bytes[0], i.Bytes[1] = i.Bytes[1], i.Bytes[0]
 	if o := i.Oddities; o != nil {
+		i.Domain ^= o.domains
 		o.Behind, o.Before = o.Before, o.Behind
 		o.Contested[0], o.Contested[1] = o.Contested[1], o.Contested[0]
 	}

@@ -151,6 +151,8 @@ type Oddities struct {
 	// connection was captured before and after address translation. Broker and Client are those
 	// captured nearest to the broker and to the client.
 	Behind, Before []netip.AddrPort
+	// domains is what Domain and the domain of the client's side differ in.
+	domains uint64
 	// Spoke is the protocol of the broker's side if it is not Kafka: a Spoke constant. It is empty
 	// if unknown.
 	Spoke string

@@ -21,12 +21,12 @@ const (
 
 // place is the address of one side of a connection, in the network where it was captured.
 type place struct {
-	addr   [16]byte
-	port   uint16
-	domain uint64
+	Addr   [16]byte
+	Port   uint16
+	Domain uint64
 }
 
-func (p place) addrPort() netip.AddrPort { return addrPort(p.addr, p.port) }
+func (p place) addrPort() netip.AddrPort { return addrPort(p.Addr, p.Port) }
 
 // side returns the side of f to which direction d leads, as its original counts directions.
 func (f *flow) side(d Direction) place {
@@ -53,7 +53,8 @@ func (t *flowTable) place(f, first *flow, at capture.Position) {
 	case first.held != nil: // no shard has it
 		t.locate(c, first)
 	default:
-		t.relocate(first, item{conn: c, kind: twinItem, payload: encodeTwin(t.near(first), f.sides()), at: at})
+		b, _ := binary.Append(nil, binary.BigEndian, [2]sides{t.near(first), f.sides()})
+		t.relocate(first, item{conn: c, kind: twinItem, payload: b, at: at})
 	}
 }
 
@@ -164,58 +165,51 @@ func (t *flowTable) locate(c *conn, first *flow) {
 	}
 }
 
-const placeBytes = 16 + 2 + 8
-
-// encodeTwin encodes the payload of a twinItem: the nearest addresses and those of a copy.
-func encodeTwin(near, others sides) []byte {
-	b := make([]byte, 0, 2*2*placeBytes)
-	for _, s := range []sides{near, others} {
-		for _, p := range s {
-			b = binary.BigEndian.AppendUint16(append(b, p.addr[:]...), p.port)
-			b = binary.BigEndian.AppendUint64(b, p.domain)
-		}
-	}
-	return b
-}
-
-// twin processes a twinItem. The addresses that a preface carries remain.
+// twin processes a twinItem. Its payload are the nearest addresses, and those of a copy.
 func (c *conn) twin(b []byte) {
-	if c.over || len(c.info.Odd().Prefaces) > 0 {
-		return
-	}
 	var s [2]sides
-	for i := range 4 {
-		p := b[i*placeBytes:]
-		s[i/2][i%2] = place{[16]byte(p), binary.BigEndian.Uint16(p[16:]), binary.BigEndian.Uint64(p[18:])}
+	if _, err := binary.Decode(b, binary.BigEndian, &s); err == nil && !c.over {
+		c.locate(s[0], s[1])
 	}
-	c.locate(s[0], s[1])
 }
 
 // locate sets the addresses of c to near, and adds those that it had, and others, to the further
-// ones.
+// ones. The addresses that a preface carries remain.
 func (c *conn) locate(near, others sides) {
 	i := &c.info
-	i.Domain = near[c.swapped].domain
+	was := [2]netip.AddrPort{i.Broker, i.Client}
 	own := [2]netip.AddrPort{near[c.swapped].addrPort(), near[c.swapped.Reverse()].addrPort()}
 	other := [2]netip.AddrPort{others[c.swapped].addrPort(), others[c.swapped.Reverse()].addrPort()}
-	if own == other && own[0] == i.Broker && own[1] == i.Client {
+	hasTarget := false
+	for _, p := range i.Odd().Prefaces {
+		hasTarget = hasTarget || p.Kind > ProxyV2 && p.Target != ""
+		if p.Source.IsValid() {
+			own[1], other[1] = was[1], was[1]
+		}
+	}
+	if hasTarget {
+		own[0], other[0] = was[0], was[0]
+	} else {
+		i.Domain = near[c.swapped].Domain
+		if d := i.Domain ^ near[c.swapped.Reverse()].Domain; d != i.Odd().domains {
+			c.odd().domains = d
+		}
+	}
+	if own == other && own == was {
 		return
 	}
 	o := c.odd()
-	addOther(&o.Behind, i.Broker, other[0])
-	addOther(&o.Before, i.Client, other[1])
 	i.Broker, i.Client = own[0], own[1]
-	isThis := func(a netip.AddrPort) bool { return a == i.Broker }
-	o.Behind = slices.DeleteFunc(o.Behind, isThis)
-	isThis = func(a netip.AddrPort) bool { return a == i.Client }
-	o.Before = slices.DeleteFunc(o.Before, isThis)
+	o.Behind = further(o.Behind, own[0], was[0], other[0])
+	o.Before = further(o.Before, own[1], was[1], other[1])
 }
 
-// addOther adds addresses to a list, unless it has them or is full.
-func addOther(list *[]netip.AddrPort, all ...netip.AddrPort) {
-	for _, a := range all {
-		if len(*list) < maxCopies && !slices.Contains(*list, a) {
-			*list = append(*list, a)
+// further adds addresses to a list that has none twice, and not the nearest one.
+func further(list []netip.AddrPort, nearest netip.AddrPort, others ...netip.AddrPort) []netip.AddrPort {
+	for _, a := range others {
+		if len(list) < maxCopies && !slices.Contains(list, a) {
+			list = append(list, a)
 		}
 	}
+	return slices.DeleteFunc(list, func(a netip.AddrPort) bool { return a == nearest })
 }

@@ -55,7 +55,8 @@ type flow struct {
 	acked        bool     // base of the unseen direction is one less than its first acknowledgement
 	isTurned     bool     // of a copy: its directions are reversed
 	isFarther    bool     // of a copy: captured nearer to b than the original, as far as the order of arrival shows
-	marks        int8     // segments compared by flowTable.twin, at most marksPerFlow; below 0, copies are suspected
+	isSuspect    bool     // another connection had the same initial sequence numbers before
+	marks        uint8    // segments compared by flowTable.twin, at most marksPerFlow
 	marked       uint8    // when the latest of them was compared: low bits of Pool.clock >> markInterval
 	stream       uint32
 	base         [2]uint32 // sequence number of the SYN, or one less than the first
@@ -166,9 +167,7 @@ func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bo
 			if original == nil {
 				break
 			}
-			if e, ok := original.direction(s); ok {
-				d = e
-			} else if f.isTurned {
+			if f.isTurned {
 				d = d.Reverse()
 			}
 			if isSYN(s) && original.begunBefore(s.Seq, d) { // another connection uses the ports again
@@ -203,6 +202,8 @@ func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bo
 	}
 	if other != nil {
 		f = t.insert(s, h)
+		d, _ := f.direction(s)
+		f.isTurned = d != otherDir
 		f.ttl[otherDir] = s.TTL()
 		t.addCopy(f, other, (otherDir == ToBroker) == other.seen[otherDir], s.Position)
 		return other, otherDir, false

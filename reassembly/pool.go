@@ -448,7 +448,7 @@ func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment)
 			return
 		}
 		p.open(f)
-		if seg.Length > 0 {
+		if seg.Flags&capture.RST == 0 {
 			p.hold(f, dir)
 		}
 	}

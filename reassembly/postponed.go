@@ -96,6 +96,9 @@ func (c *conn) isNoRequest(it *item) bool {
 	if c.mode != inClear || !isDue || uint64(skip)+sizeBytes > uint64(len(it.payload)) {
 		return false
 	}
+	if q := c.half[it.dir].hole; q != nil && q.queued[0].seq == it.first()+it.length {
+		return false // the client's next bytes came before it
+	}
 	p := it.payload[skip:]
 	size := int64(int32(binary.BigEndian.Uint32(p)))
 	if size < wantBytes || size > maxMessage {

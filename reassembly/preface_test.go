@@ -111,6 +111,44 @@ func TestPrefacesWithLoss(t *testing.T) {
 	}
 }
 
+// TestPrefaceBehindItsRequest: the first request was captured before the preface. The broker
+// acknowledges both before it answers.
+func TestPrefaceBehindItsRequest(t *testing.T) {
+	for _, p := range capturetest.Prefaces() {
+		if len(p.Steps) > 1 {
+			continue
+		}
+		r := capturetest.NewRecorder()
+		c := r.Open(client, broker)
+		c.Silent = true
+		c.Send(capturetest.ToBroker, p.Steps[0].Data)
+		c.Send(capturetest.ToBroker, request(3, 1, 1, 20))
+		c.Ack(capturetest.ToClient)
+		r.Packets[3], r.Packets[4] = r.Packets[4], r.Packets[3]
+		c.Send(capturetest.ToClient, response(1, 50))
+		got := run(t, r.Packets, 100)
+		if n := len(got.conns[0].Odd().Prefaces); n != 1 || count(got.lines, "response") != 1 {
+			t.Errorf("%s: %d prefaces, %q", p.Name, n, got.lines)
+		}
+	}
+}
+
+// TestPrefaceBeforeAndAfterTranslation: the second place lacks the handshake, so the preface is read
+// before the copy is found. The broker has the nearest address, unless the preface names it.
+func TestPrefaceBeforeAndAfterTranslation(t *testing.T) {
+	const handshake = 3
+	for _, p := range capturetest.Prefaces() {
+		plain := capturetest.Randomize(prefaced(p, capturetest.DefaultMSS, true), 1)
+		want := run(t, plain, 100).conns[0]
+		far := capturetest.Translated(plain[:handshake])
+		far = slices.DeleteFunc(far, func(k capturetest.Packet) bool { return !bytes.Contains(k.Data, []byte{30092 >> 8, 30092 & 0xff}) })
+		got := run(t, append(far, capturetest.Translated(plain)[2*handshake:]...), 1)
+		if c := got.conns[0]; len(got.conns) != 1 || c.Broker != want.Broker || c.Client != want.Client || c.Domain != want.Domain {
+			t.Errorf("%s: %d connections, client %v, broker %v in %x, want %v, %v in %x", p.Name, len(got.conns), c.Client, c.Broker, c.Domain, want.Client, want.Broker, want.Domain)
+		}
+	}
+}
+
 // TestPrefacesOneWay: the replies of the proxy and the broker are not captured.
 func TestPrefacesOneWay(t *testing.T) {
 	for _, p := range capturetest.Prefaces() {

@@ -20,17 +20,12 @@ const (
 	// maxMarks bounds the segments to compare with: 4,096 of 48 bytes are 192 KiB. A segment
 	// evicts the one in its slot.
 	maxMarks = 4096
-	// marksPerFlow is how many segments with payload of a connection are compared at its beginning:
-	// the first, and the next one in case the capture lacks the first. A copy can be joined at any
-	// time. So one later segment in sampled is compared, chosen by its sequence number, and one in
-	// each markInterval. That is a shift of nanoseconds: 134 ms.
-	marksPerFlow = 2
+	// marksPerFlow is how many segments with payload of a connection are compared at its beginning. A
+	// copy can be joined at any time. So one later segment in sampled is compared, chosen by its
+	// sequence number, and one in each markInterval. That is a shift of nanoseconds: 134 ms.
+	marksPerFlow = 64
 	sampled      = 4
 	markInterval = 27
-	// suspected is how many more segments are compared of two connections with equal initial
-	// sequence numbers of both sides. Their captures may lack segments or have them in another order.
-	// Of the later one, it is twice as many, and its first items are held.
-	suspected = 64
 	// maxHeldItems and heldTime bound the first segments of a joined connection that are held, and
 	// for how long, in nanoseconds: until a copy of it is compared. maxHeld bounds what all of them
 	// take: 1 MiB. From half of it on, no others are held.
@@ -62,10 +57,11 @@ type marked struct {
 	time   int64
 }
 
-// needsMark reports whether to compare a segment of f: some with payload, the SYN and its answer.
+// needsMark reports whether to compare a segment of f: some with payload, the SYN, its answer, and
+// FINs.
 func (f *flow) needsMark(s *capture.Segment, clock int64) bool {
 	if s.Length == 0 {
-		return s.Flags&capture.SYN != 0
+		return s.Flags&(capture.SYN|capture.FIN) != 0
 	}
 	return f.marks < marksPerFlow || f.held != nil || s.Seq*0x9e3779b1 < math.MaxUint32/sampled || f.marked != uint8(clock>>markInterval)
 }
@@ -145,13 +141,12 @@ func (p *Pool[R]) mergeTwins(s *slot[R], f *flow, seg *capture.Segment, dir Dire
 	if first == nil {
 		return f, dir
 	}
-	if seg.Length == 0 && !isSYN(seg) {
+	if seg.Flags&(capture.SYN|capture.ACK) == capture.SYN|capture.ACK {
 		later := f
 		if first.stream > f.stream {
 			later = first
 		}
-		first.marks, f.marks = -suspected, -suspected
-		later.marks = -2 * suspected
+		later.isSuspect = true
 		return f, dir
 	}
 	copied, d, isLater := f, dir, true
@@ -197,7 +192,7 @@ func (p *Pool[R]) move(s *slot[R], copied, to *flow, isTurned bool) {
 // from another place: of a suspected copy, of a joined connection, or a response, which is first
 // captured behind the translation.
 func (p *Pool[R]) hold(f *flow, d Direction) {
-	isFirst := d == ToBroker && f.marks >= -suspected && (f.synced[ToBroker] || f.synced[ToClient])
+	isFirst := d == ToBroker && !f.isSuspect && (f.synced[ToBroker] || f.synced[ToClient])
 	if isFirst || p.heldBytes > maxHeld/2 {
 		return
 	}
