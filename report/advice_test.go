@@ -34,6 +34,8 @@ func TestAdviceCanBeFollowed(t *testing.T) {
 	failed := func(i *tlsrecord.Info) { i.Established, i.Undecrypted, i.Reason = false, 0, "" }
 	unknown := func(c *decode.Connection) { c.Oddities.Spoke = reassembly.SpokeUnknown }
 	illegal := func(x *decode.Exchange) { x.ErrorCode, x.Mechanism = illegalSASLState, "PLAIN" }
+	errorOf := func(code int16) func(*decode.Exchange) { return func(x *decode.Exchange) { x.ErrorCode = code } }
+	refusedLogin := errorOf(58)
 	atController := func(x *decode.Exchange) {
 		x.Verdict, x.Ranges = decode.NotAdvertised, &decode.Ranges{APIs: []decode.API{{Key: apiVersionsKey}, {Key: 52}}}
 	}
@@ -50,7 +52,7 @@ func TestAdviceCanBeFollowed(t *testing.T) {
 		{"the same with SASL", []any{exchangeOf(1, 1, saslHandshakeKey, 1, noRange), exchangeOf(2, 1, 3, 1, noRange), inTheClear, exchangeOf(4, 2, 0, 1, noRange), exchangeOf(5, 2, 3, 12, noRange, closed), exchangeOf(9, 3, 3, 12, noRange, closed)}, "KV2001", "negotiate", "security.protocol"},
 		{"ApiVersions, nothing was answered", []any{exchangeOf(5, 0, apiVersionsKey, 4, closed), exchangeOf(9, 1, apiVersionsKey, 4, closed)}, "KV2002", "security.protocol", ""},
 		{"ApiVersions v0, and a higher one was refused in the clear", []any{exchangeOf(1, 0, apiVersionsKey, 3, refusal), exchangeOf(5, 0, apiVersionsKey, 0, closed), exchangeOf(8, 1, apiVersionsKey, 3, refusal)}, "KV2002", "before 0.10", "security.protocol"},
-		{"ApiVersions, others are answered", []any{exchangeOf(1, 1, apiVersionsKey, 3), inTheClear, exchangeOf(5, 0, apiVersionsKey, 4, closed)}, "KV2002", "Limit", "security.protocol"},
+		{"ApiVersions, others are answered", []any{exchangeOf(1, 1, apiVersionsKey, 3), inTheClear, exchangeOf(5, 0, apiVersionsKey, 4, closed, softwareOf("sarama", "1"))}, "KV2002", "Limit", "security.protocol"},
 		{"SASL where the listener has none", []any{exchangeOf(5, 0, saslHandshakeKey, 1, illegal)}, "KV2008", "PLAINTEXT", ""},
 		{"an API that is not advertised", []any{exchangeOf(5, 0, 71, 0, func(x *decode.Exchange) { x.Verdict = decode.NotAdvertised }, closed)}, "KV1003", "Switch off", "broker's listener"},
 		{"at a controller", []any{exchangeOf(5, 0, 3, 9, atController, closed)}, "KV1003", "broker's listener", "Switch off"},
@@ -73,6 +75,14 @@ func TestAdviceCanBeFollowed(t *testing.T) {
 		{"records that need no conversion", []any{exchangeOf(5, 0, 1, 4, refused)}, "KV3001", "broker's log", "feature"},
 		{"default numbers of a topic", []any{exchangeOf(5, 0, 19, 3, refused)}, "KV3001", "replication factor", "lower version"},
 		{"a broker with features", []any{exchangeOf(5, 0, 3, 7, refused, rangesOf(&decode.Ranges{APIs: []decode.API{{Key: 3, Range: decode.Range{Max: 12}}, {Key: updateFeaturesKey}}}))}, "KV3001", "finalized features", ""},
+		{"ApiVersions of librdkafka", []any{exchangeOf(5, 0, apiVersionsKey, 3, closed), exchangeOf(9, 1, apiVersionsKey, 3, closed)}, "KV2002", "api.version.request=false", "Limit"},
+		{"credentials of a client that is served", []any{exchangeOf(5, 0, saslAuthenticateKey, 1, refusedLogin), exchangeOf(9, 1, 1, 7)}, "KV2008", "serves the same client", "Check the client's credentials"},
+		{"credentials of a client that is not", []any{exchangeOf(5, 0, saslAuthenticateKey, 1, refusedLogin)}, "KV2008", "Check the client's credentials", "serves the same client"},
+		{"a format that a service may not have", []any{exchangeOf(5, 0, produceKey, 7, errorOf(errForMessageFormat))}, "KV2018", "compression.type=none", ""},
+		{"a format of what is there", []any{exchangeOf(5, 0, 1, 7, errorOf(errForMessageFormat))}, "KV2018", "message.format.version", "compression"},
+		{"zstd in a version without it", []any{exchangeOf(5, 0, produceKey, 6, errorOf(errCompression))}, "KV2018", "Produce v7", "none, gzip"},
+		{"zstd in a fetch without it", []any{exchangeOf(5, 0, 1, 9, errorOf(errCompression))}, "KV2018", "Produce v7", "none, gzip"},
+		{"compression in a version that has all", []any{exchangeOf(5, 0, produceKey, 7, errorOf(errCompression))}, "KV2018", "none, gzip", "Produce v7"},
 		{"ApiVersions of kafka-clients", []any{exchangeOf(5, 0, apiVersionsKey, 3, java, closed), exchangeOf(9, 1, apiVersionsKey, 3, java, closed)}, "KV2002", "older release of kafka-clients", "Limit"},
 	} {
 		r := builderOf(Options{}, c.calls...).Report()

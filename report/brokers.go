@@ -314,6 +314,9 @@ func (s *addressRecord) add(c *decode.Connection) {
 	s.facts.tls = s.facts.tls || speaksTLS
 	s.facts.failed += uint64(b2i(handshakeFailed(c)))
 	s.facts.deaf = s.facts.deaf || c.Confusion == reassembly.TLSToClear && c.End.HasAcked && c.End.Acked == 0
+	isUnanswered := ended(c) && c.End.By == reassembly.ToClient && c.Bytes[reassembly.ToClient] == 0
+	s.facts.shut = s.facts.shut || c.Confusion == reassembly.TLSToClear && isUnanswered && !isMute(c)
+	s.facts.mute = s.facts.mute || c.Protocol == reassembly.Kafka && c.TLS == nil && c.Requests > 0 && isUnanswered
 	s.facts.confused = s.facts.confused || c.Confusion == reassembly.ClearToTLS
 	if speaksTLS && !handshakeFailed(c) || c.Protocol == reassembly.Kafka && c.TLS == nil && c.Responses > 0 {
 		s.through.add(c.Client.Addr())

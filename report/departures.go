@@ -212,8 +212,9 @@ func nextNeed(ranges *decode.Ranges, stage int16, clientID string, software deco
 	return key, !has
 }
 
-// The keys of APIs that clients need before their work.
+// The keys of APIs that clients need before their work, and of Produce.
 const (
+	produceKey         = 0
 	findCoordinatorKey = 10
 	joinGroupKey       = 11
 	initProducerIDKey  = 22

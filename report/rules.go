@@ -88,11 +88,13 @@ type subject struct {
 	// clear: the broker's address answered Kafka in plaintext. answers: it answered at least one
 	// other Kafka request. restarted: it restarted between the tables.
 	clear, answers, restarted bool
-	// handshakes: a TLS handshake with it came to its end.
-	handshakes bool
+	// handshakes: a TLS handshake with it came to its end. shut: it closed on a ClientHello.
+	handshakes, shut bool
 	// isOpen: other causes are not ruled out. mayLackSASL: neither is authentication, and the client
 	// did not begin with SASL.
 	isOpen, mayLackSASL bool
+	// served reports whether the client of the finding was served there, on other connections.
+	served func() bool
 	// unexplained returns how many connections the broker closed on a request inside TLS (KV9001).
 	unexplained func() int
 	// target is the release with which requests were also compared; nil for none.
@@ -117,6 +119,8 @@ type addressFacts struct {
 	deaf bool
 	// failed counts the TLS handshakes that failed.
 	failed uint64
+	// shut: it closed on a ClientHello without a byte. mute: it closed on Kafka in plaintext.
+	shut, mute bool
 }
 
 // rules are all rules in the order of their codes. It is the only list of them.

@@ -93,7 +93,8 @@ var messageFormatRule = Rule{
 	Documentation: model.Documentation{
 		What: "The broker answered error 43, UNSUPPORTED_FOR_MESSAGE_FORMAT, or error 76, UNSUPPORTED_COMPRESSION_TYPE, to a Produce, Fetch or ListOffsets request.",
 		Why: "Error 43: the topic has an old message format (log.message.format.version, message.format.version). It has no field for what the client needs: headers, timestamps, idempotence. " +
-			"The version of the request is inside the range. Error 76: only Produce v7 and Fetch v10 and higher carry records with zstd (KIP-110). The version is inside the range, and too low for these records.",
+			"The version of the request is inside the range. Some services answer 43 to compressed records (Azure Event Hubs). " +
+			"Error 76: only Produce v7 and Fetch v10 and higher carry records with zstd (KIP-110). The version is inside the range, and too low for these records. In these versions, the service does not support the compression.",
 		Wire: "A response with error code 43 or 76 for a partition.",
 		Do: "Error 43: raise message.format.version of the topic (to 0.11 or higher for idempotence and headers), or disable the feature in the client. " +
 			"Error 76: use a client that sends the higher versions, or another compression.type in the producers and the topic.",
@@ -112,21 +113,40 @@ var messageFormatRule = Rule{
 		return s.request() + " answered UNSUPPORTED_FOR_MESSAGE_FORMAT"
 	},
 	why: func(s *subject) string {
-		if s.key.detail == compression {
+		switch {
+		case s.key.detail == compression && s.carriesZstd():
+			return "What answers at this address does not support the compression of these records. The version of the request is not at fault: it can carry all that Kafka has."
+		case s.key.detail == compression:
 			return "Records with zstd need Produce v7 or Fetch v10, or higher (KIP-110). The broker does not convert them for lower versions."
 		}
-		return "The topic keeps an old message format (log.message.format.version of the broker, or message.format.version of the topic). The version of the request is not at fault."
+		text := "The topic keeps an old message format (log.message.format.version of the broker, or message.format.version of the topic). The version of the request is not at fault."
+		if s.key.api == produceKey {
+			text += " Some services that are not Apache Kafka answer compressed records like this (Azure Event Hubs)."
+		}
+		return text
 	},
 	advice: func(s *subject) string {
-		if s.key.detail == compression {
+		switch {
+		case s.key.detail == compression && s.carriesZstd():
+			return "Change compression.type of the producers and the topic (none, gzip)."
+		case s.key.detail == compression:
 			return fmt.Sprintf("Run a release of %s with zstd that sends Produce v7 and Fetch v10 or higher, or change compression.type of the producers and the topic. Records that are there stay as they are.", s.softwareLine())
 		}
-		return "Raise log.message.format.version of the broker or message.format.version of the topic (0.11.0 or higher), or switch off in the client what needs the newer format (idempotence, headers)."
+		advice := "Raise log.message.format.version of the broker or message.format.version of the topic (0.11.0 or higher), or switch off in the client what needs the newer format (idempotence, headers)."
+		if s.key.api == produceKey {
+			advice += " At a service without these settings, try compression.type=none."
+		}
+		return advice
 	},
 }
 
 // compression is the detail of findings about error 76.
 const compression = "compression"
+
+// carriesZstd reports whether records with zstd may be in a request of this version (KIP-110).
+func (s *subject) carriesZstd() bool {
+	return s.key.api == produceKey && s.key.version >= 7 || s.key.api != produceKey && s.key.version >= 10
+}
 
 // foreign names the protocol of the broker's side of c, if it is neither Kafka nor TLS and the
 // client's is.

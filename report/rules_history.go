@@ -83,9 +83,9 @@ var droppedRule = Rule{
 	},
 }
 
-// isSlowProduce reports whether the requests are Produce (key 0) and some were not answered,
+// isSlowProduce reports whether the requests are Produce and some were not answered,
 // without a close.
-func (s *subject) isSlowProduce() bool { return s.key.api == 0 && s.ends() != "were closed" }
+func (s *subject) isSlowProduce() bool { return s.key.api == produceKey && s.ends() != "were closed" }
 
 var saslMissingRule = Rule{
 	Code: "KV2010", Title: "sasl-missing", Severity: model.Warning,
@@ -114,7 +114,7 @@ func (s *subject) isWrapped() bool {
 
 // mayBeTLS reports whether an address that is unheard does not have the port of another service.
 func (s *subject) mayBeTLS() bool {
-	return s.isUnheard() && !history.IsOtherService(s.key.broker.Addr.Port())
+	return s.isUnheard() && !s.shut && !history.IsOtherService(s.key.broker.Addr.Port())
 }
 
 // maxTried bounds the requests that a message lists.
@@ -159,6 +159,8 @@ var notKafkaRule = Rule{
 		}
 		text := "A Kafka listener in the clear answers at least one of these. The port is that of something else (ZooKeeper, an ingress, a proxy without a backend, a broker before Kafka 0.10), or wants TLS."
 		switch {
+		case s.shut:
+			text = "The address closes on Kafka in the clear and on TLS, and sends no byte. It is the port of something else, or of a proxy without a backend."
 		case s.isWrapped():
 			return fmt.Sprintf("The preface (%s) goes before the first request. A Kafka broker cannot read it: it closes, or does not answer. No version is at fault.", s.sample.Preface())
 		case s.mayBeTLS():
@@ -180,6 +182,8 @@ var notKafkaRule = Rule{
 			return fmt.Sprintf("Switch %s off at the load balancer or proxy before this address, or put a proxy that removes it before the broker.", s.sample.Preface())
 		case s.mayBeTLS():
 			return checkSecurity
+		case s.shut:
+			return "Check bootstrap.servers, advertised.listeners and the port mappings, and what runs behind this address."
 		}
 		return "Check bootstrap.servers, advertised.listeners and the port mappings; then whether the listener wants TLS or SASL (security.protocol)."
 	},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/kafkavet/kafkavet/decode"
@@ -12,7 +13,7 @@ import (
 )
 
 // unlessTLS is the replacedBy of rules about refused plaintext requests. If the address uses TLS
-// and never plaintext Kafka, TLS is the cause.
+// and never plaintext Kafka, TLS is the cause. If it closes on TLS as well, no version is.
 func unlessTLS(g *group, f *findings) (instead *Rule, drop bool) {
 	switch at := f.facts(g); {
 	case at.clear:
@@ -20,6 +21,8 @@ func unlessTLS(g *group, f *findings) (instead *Rule, drop bool) {
 		return nil, true
 	case at.tls && g.sample.InClear():
 		return &tlsConfusionRule, false
+	case at.shut && g.sample.InClear():
+		return &notKafkaRule, false
 	}
 	return nil, false
 }
@@ -227,8 +230,11 @@ var apiVersionsRefusedRule = Rule{
 			return checkSecurity + " For brokers before 0.10 switch version negotiation off (librdkafka: api.version.request=false)."
 		}
 		advice := fmt.Sprintf("Limit %s to a lower ApiVersions version, or upgrade the broker or service.", s.softwareName())
-		if s.key.software.Name == javaClient {
+		switch name := s.key.software.Name; {
+		case name == javaClient:
 			advice = "Upgrade the broker, proxy or service. Until then use an older release of kafka-clients, which has no setting for this version: it sends ApiVersions v4 since 3.9 and v3 since 2.4."
+		case strings.Contains(name, "rdkafka"), strings.HasPrefix(name, "confluent-kafka-"):
+			advice = "Upgrade the broker, proxy or service. Until then set api.version.request=false in the client, and broker.version.fallback to a release that the broker supports: librdkafka has no setting for this version."
 		}
 		if s.isUnheard() {
 			return checkSecurity + " If both are right, look at the version. " + advice
@@ -349,7 +355,7 @@ var clientLeftRule = Rule{
 		What: "The client sent ApiVersions, received the answer, and closed the connection without another request.",
 		Why: "A client does this if it and the broker have no version in common, or if an API or feature that it needs is missing. The client's log says why; the packets do not. " +
 			"Health checks look the same and are harmless: a client that does this once and nothing else, or at regular intervals. A client does not count if a broker of the cluster served it around that time, or if the connection stayed open for seconds. " +
-			"The listener of a KRaft controller answers ApiVersions too, and serves no clients.",
+			"The listener of a KRaft controller answers ApiVersions too, and serves no clients. There a client counts also if a broker served it: the broker may have sent it there (advertised.listeners).",
 		Wire: "ApiVersions, its response, then a FIN or RST from the client.",
 		Do: "Look for an unsupported version or feature in the client's log, and compare what it needs with the ranges of the broker in this report. If the address is a controller, use the port of a broker. " +
 			"If the client is a health check, there is nothing to do.",
@@ -366,11 +372,14 @@ var clientLeftRule = Rule{
 		return model.Warning
 	},
 	departure: func(d *departure, f *findings) (string, bool) {
-		if d.ranges == nil || d.stage == history.Unreadable || d.asked || !d.left || !d.soon || d.torn || f.serves(d) || f.excused(d) || f.history.WasAway(d.broker, d.end.Time) {
+		if d.ranges == nil || d.stage == history.Unreadable || d.asked || !d.left || !d.soon || d.torn || f.history.WasAway(d.broker, d.end.Time) {
 			return "", false
 		}
-		if isController(d.ranges) {
-			return atController, true
+		if isController(d.ranges) { // a broker that serves the client may have sent it here
+			return atController, !f.history.Suspected(d.clientID, d.client.Addr(), d.broker)
+		}
+		if f.serves(d) || f.excused(d) {
+			return "", false
 		}
 		_, missing := nextNeed(d.ranges, d.stage, d.clientID, d.software)
 		return "", !missing // KV2014 says more

@@ -71,7 +71,7 @@ var tlsConfusionRule = Rule{
 		return "", false
 	},
 	replacedBy: func(g *group, f *findings) (instead *Rule, drop bool) {
-		if at := f.facts(g); g.key.detail == tlsClosed && !at.clear && (at.tls || at.deaf || g.count < closedAgain) {
+		if at := f.facts(g); g.key.detail == tlsClosed && !at.clear && (at.tls || at.deaf || at.mute || g.count < closedAgain) {
 			return &handshakeFailedRule, false
 		}
 		return nil, false
@@ -253,6 +253,9 @@ var authenticationRule = Rule{
 		}
 		if s.key.hasAPI && s.key.api == saslHandshakeKey {
 			return "Set sasl.mechanism of the client to one that the broker enables, or enable the one it asks for (sasl.enabled.mechanisms)."
+		}
+		if s.served != nil && s.served() {
+			return "Look at the broker's log for the reason: it serves the same client on other connections. It may have refused a changed password, an expired token, or too many connections at once."
 		}
 		return "Check the client's credentials, and the broker's log for the reason."
 	},

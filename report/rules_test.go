@@ -202,6 +202,12 @@ func TestNegotiationRules(t *testing.T) {
 		{"a client that leaves a controller does not miss Metadata", []any{exchangeOf(2, 0, apiVersionsKey, 0), connectionOf(0, 1, 9, leaves, func(c *decode.Connection) {
 			c.Advertised = &decode.Ranges{APIs: []decode.API{{Key: 52}}}
 		})}, []string{"KV2004 the client closed after the ApiVersions response of a KRaft controller"}},
+		{"a client that leaves a controller fires also if a broker found it its way and serves it", []any{
+			exchangeOf(1, 1, metadataKey, 7, func(x *decode.Exchange) { x.Broker = mustAddrPort("127.0.0.2:19092") }), exchangeOf(2, 1, 1, 7, func(x *decode.Exchange) { x.Broker = mustAddrPort("127.0.0.2:19092") }),
+			exchangeOf(3, 0, apiVersionsKey, 0), connectionOf(0, 2, 9, leaves, func(c *decode.Connection) {
+				c.Advertised = &decode.Ranges{APIs: []decode.API{{Key: 52}}}
+			}),
+		}, []string{"KV2004 the client closed after the ApiVersions response of a KRaft controller"}},
 		{"a client that leaves and is served later does not fire", []any{connectionOf(1, 5, 9, leaves), exchangeOf(12, 0, 0, 7)}, []string{}},
 		{"a connection that was open for seconds does not fire", []any{connectionOf(1, 5, 2009, leaves, func(c *decode.Connection) { c.LastAnswer = within(9, 1) })}, []string{}},
 		{"a client at another address that leaves fires", []any{exchangeOf(2, 0, 0, 7, func(x *decode.Exchange) { x.Client = mustAddrPort("127.0.0.2:41000") }), connectionOf(1, 5, 9, leaves)},
@@ -292,6 +298,9 @@ func TestSecurityRules(t *testing.T) {
 	speaks := func(protocol string) func(*decode.Connection) {
 		return func(c *decode.Connection) { c.Oddities.Spoke = protocol }
 	}
+	isClosed := func(c *decode.Connection) {
+		c.Requests, c.Responses, c.Bytes[reassembly.ToClient], c.Advertised, c.End.By = 1, 0, 0, nil, reassembly.ToClient
+	}
 	checkRules(t, []ruleCase{
 		{"clear to TLS fires", []any{connectionOf(0, 1, 9, confused(reassembly.ClearToTLS, 7))},
 			[]string{"KV2007 the client speaks Kafka in the clear, the broker answered with TLS"}},
@@ -318,6 +327,11 @@ func TestSecurityRules(t *testing.T) {
 			[]string{"KV9004 TLS handshake failed on 1 connection: closed by the broker without a byte"}},
 		{"TLS closed at once three times looks like a listener in the clear", mute(3, 5, reassembly.ToClient),
 			[]string{"KV2007 the client speaks TLS, and the other side closes without a byte: it looks like a listener in the clear"}},
+		{"an address that closes on TLS and in the clear is neither", append(mute(3, 5, reassembly.ToClient),
+			exchangeOf(22, 7, apiVersionsKey, 3, closed), connectionOf(7, 21, 23, isClosed), exchangeOf(32, 8, apiVersionsKey, 3, closed), connectionOf(8, 31, 33, isClosed)), []string{
+			"KV2012 nothing that this port was asked was answered: ApiVersions v3",
+			"KV9004 TLS handshake failed on 3 connections: closed by the broker without a byte",
+		}},
 		{"TLS closed seconds later does not", mute(3, 1005, reassembly.ToClient), []string{"KV9004 TLS handshake failed on 3 connections: no byte came from the other side"}},
 		{"a client's certificate that the broker refuses", []any{connectionOf(0, 1, 9, tlsOf(), records(-900, 781, 281, 53, -19))},
 			[]string{"KV9004 TLS handshake failed on 1 connection: closed by the broker on the client's certificate"}},

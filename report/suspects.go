@@ -362,7 +362,7 @@ func (f *findings) finish(g *group, rule *Rule, severity model.Severity) model.F
 	facts := f.facts(g)
 	out := g.finish(rule, severity, &subject{
 		group: g, tables: f.known.tables(g.key.broker), target: f.target,
-		clear: facts.clear, answers: f.history.Answered(g.key.broker), restarted: f.history.Restarted(g.key.broker), handshakes: facts.tls, isOpen: len(open) > 0,
+		clear: facts.clear, answers: f.history.Answered(g.key.broker), restarted: f.history.Restarted(g.key.broker), handshakes: facts.tls, shut: facts.shut, isOpen: len(open) > 0, served: func() bool { return f.served(g) },
 		mayLackSASL: (g.sample == nil || !g.sample.UsesSASL()) && slices.ContainsFunc(open, func(e model.Explanation) bool { return e.Cause == history.Authentication.String() }),
 		unexplained: func() int {
 			return f.sealed.Unexplained(g.key.broker)

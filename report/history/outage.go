@@ -142,7 +142,8 @@ type period struct {
 }
 
 // turnedAwayIn returns two connections that were turned away in a period. Their version is
-// answered, or it is another one and an older connection was served.
+// answered, or an older connection was served, and they began as clients do that negotiate. Clients
+// that do not negotiate may use several versions that the broker does not support.
 func (v *view) turnedAwayIn(p period) (found [2]*stream) {
 	from, _ := slices.BinarySearchFunc(v.culprits, p.from+1, bySent)
 	for _, o := range v.culprits[from:] {
@@ -151,7 +152,7 @@ func (v *view) turnedAwayIn(p period) (found [2]*stream) {
 		case x.Request.Time >= p.to:
 			return found
 		case o.stream.answered.Time > 0 || o.stream == found[0]:
-		case !o.isExonerated && (!p.lived || version{x.Key, x.Version} == p.version):
+		case !o.isExonerated && (!p.lived || !IsPreface(x.Key) || version{x.Key, x.Version} == p.version):
 		case found[0] == nil:
 			found[0] = o.stream
 		default:

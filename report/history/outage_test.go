@@ -143,6 +143,35 @@ func TestWhoAnswersAHigherVersionReadsTheLower(t *testing.T) {
 	}
 }
 
+// TestSeveralVersionsAreNotTurnedAway: a client that does not negotiate has several APIs in versions that
+// the address closes on, each on a connection of its own, while an older connection is served. Requests
+// with which clients that negotiate begin are turned away.
+func TestSeveralVersionsAreNotTurnedAway(t *testing.T) {
+	for name, c := range map[string]struct {
+		keys []int16
+		want Cause
+	}{"work": {[]int16{2, keyFetch, keyProduce}, Refused}, "beginnings": {[]int16{keyApiVersions, keyMetadata, keySaslHandshake}, Away}} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlay(t)
+			old := p.connect()
+			p.send(old, keyMetadata, 1, answered, soon, noRange)
+			want := []Cause{}
+			for range 2 {
+				for _, key := range c.keys {
+					p.now += time.Second
+					s := p.connect()
+					p.send(s, key, 0, closed, soon, noRange)
+					p.end(s, 1)
+					want = append(want, c.want)
+				}
+				p.now += time.Second
+				p.send(old, keyMetadata, 1, answered, soon, noRange)
+			}
+			p.expect(want...)
+		})
+	}
+}
+
 // TestWentDown: a refused connection soon after a time shows that nothing listened then.
 func TestWentDown(t *testing.T) {
 	p := newPlay(t)

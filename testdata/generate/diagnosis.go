@@ -193,5 +193,60 @@ func diagnosisScenes() []scene {
 				}
 			}),
 		},
+		{
+			name:   "kv2001-fires-each-on-its-own",
+			holds:  "a client that does not negotiate: ListOffsets v0, Fetch v0 and Produce v0 are closed, each on a connection of its own, three times, while Metadata v0 is answered on an older one",
+			yields: "KV2001 for each of the three; no KV2013",
+			play: plays(func(s *stage) {
+				served := s.connect(brokerA)
+				for range again {
+					served.ask(3, 0)
+					for _, key := range []int16{2, 1, 0} {
+						t := s.connect(brokerA)
+						q, _ := t.frames(key, 0)
+						if key == 0 {
+							q, _ = t.produce(0, 1, 0)
+						}
+						t.Send(capturetest.ToBroker, q)
+						t.Close(capturetest.ToClient)
+						s.Wait(time.Second)
+					}
+				}
+				served.ask(3, 0)
+			}),
+		},
+		{
+			name:   "kv2004-fires-at-controller",
+			holds:  "a broker that answers Metadata and Fetch, and a client that also connects to a controller's listener, three times, and leaves after ApiVersions",
+			yields: "KV2004, which names the controller, although the client is served",
+			play: plays(func(s *stage) {
+				served := s.connect(brokerA)
+				served.negotiate(3, kafka3_9())
+				served.ask(3, 12)
+				for range again {
+					served.ask(1, 16)
+					t := s.connect(netip.AddrPortFrom(brokerB.Addr(), 9093))
+					t.negotiate(3, []capturetest.API{{Key: 1, Max: 17}, {Key: 17, Max: 1}, {Key: 18, Max: 4}, {Key: 52, Max: 1}, {Key: 62, Max: 4}})
+					t.leave()
+					s.Wait(time.Second)
+				}
+			}),
+		},
+		{
+			name:   "kv2012-fires-tls-too",
+			holds:  "an address that closes on ApiVersions v3 and on a ClientHello, three times each",
+			yields: "KV2012 and KV9004; no KV2002, no KV2007",
+			play: plays(func(s *stage) {
+				for range again {
+					t := s.connect(brokerA)
+					t.hello(3)
+					t.Close(capturetest.ToClient)
+					t = s.connect(brokerA)
+					t.Send(capturetest.ToBroker, clientHello())
+					t.Close(capturetest.ToClient)
+					s.Wait(time.Second)
+				}
+			}),
+		},
 	}
 }

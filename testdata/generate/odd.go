@@ -46,12 +46,7 @@ func foreignScenes() []scene {
 			holds:  "a TLS ClientHello to a port that answers `HTTP/1.1 400 Bad Request`",
 			yields: "KV2012 with the first line; no KV2007 and no KV9004: the other side is no broker",
 			play: talks(func(t *talk) {
-				hello := []byte("\x16\x03\x01\x00\x31\x01\x00\x00\x2d\x03\x03")
-				hello = append(hello, make([]byte, 32)...)
-				hello = append(hello, 0, 0, 2, 0x13, 0x01, 1, 0, 0, 2, 0, 0)
-				binary.BigEndian.PutUint16(hello[3:], uint16(len(hello)-5))
-				hello[8] = byte(len(hello) - 9)
-				t.Send(capturetest.ToBroker, hello)
+				t.Send(capturetest.ToBroker, clientHello())
 				t.Send(capturetest.ToClient, []byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
 				t.Close(capturetest.ToClient)
 			}),
@@ -172,4 +167,14 @@ func oddScenes() []scene {
 			}),
 		},
 	}
+}
+
+// clientHello is a record with a small ClientHello.
+func clientHello() []byte {
+	hello := []byte("\x16\x03\x01\x00\x31\x01\x00\x00\x2d\x03\x03")
+	hello = append(hello, make([]byte, 32)...)
+	hello = append(hello, 0, 0, 2, 0x13, 0x01, 1, 0, 0, 2, 0, 0)
+	binary.BigEndian.PutUint16(hello[3:], uint16(len(hello)-5))
+	hello[8] = byte(len(hello) - 9)
+	return hello
 }
