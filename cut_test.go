@@ -30,6 +30,7 @@ func TestCutAnywhere(t *testing.T) {
 	i := 0
 	for name, keys := range captures(t) {
 		i++
+		i := i // each capture has cuts of its own, whatever captures follow it
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			t.Parallel()
 			c := newCutCapture(t, capturetest.MustRead(name), keys, strings.Contains(name, "proxy-v2"))
