@@ -98,9 +98,13 @@ func (v *view) changed() []int64 {
 	return signs
 }
 
-// comesBack returns the index of the first table that returns after another one; 0 for none.
+// comesBack returns the index of the first table that returns after another one, 0 for none. If the
+// address served no connection in between, a broker may have gone back to its earlier release.
 func (v *view) comesBack() int {
 	for i := 2; i < len(v.adverts); i++ {
+		if v.anyIn(v.unserved, v.adverts[i-1].to.Time, v.adverts[i].from.Time) {
+			continue
+		}
 		for _, earlier := range v.adverts[:i-1] {
 			if same(earlier.ranges, v.adverts[i].ranges) {
 				return i

@@ -69,6 +69,17 @@ func TestRestarted(t *testing.T) {
 			advertise(p, playTable)
 			p.end(p.stream, 0)
 		}, false},
+		{"the first table comes back after a pause", func(p *play) {
+			for _, r := range []*decode.Ranges{other, playTable} {
+				p.now += time.Minute
+				p.refuse()
+				p.connect()
+				advertise(p, r)
+			}
+			p.now += time.Minute
+			p.refuse()
+			p.connect()
+		}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := newPlay(t)
