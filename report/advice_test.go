@@ -45,7 +45,8 @@ func TestAdviceCanBeFollowed(t *testing.T) {
 		code       string
 		with, lack string
 	}{
-		{"nothing was answered", []any{exchangeOf(5, 0, 3, 12, noRange, closed)}, "KV2001", "security.protocol", ""},
+		{"nothing was answered", []any{exchangeOf(5, 0, 3, 12, noRange, closed)}, "KV2001", "security.protocol and the port", ""},
+		{"nothing was answered, without a close", []any{exchangeOf(5, 0, 3, 12, noRange, silent)}, "KV2001", "security.protocol as well", "the port"},
 		{"the client did not ask", []any{exchangeOf(5, 0, 3, 12, noRange, closed)}, "KV2001", "--advertised", "start of the connection"},
 		{"the client may have asked", []any{exchangeOf(5, 0, 3, 12, noRange, closed, func(x *decode.Exchange) { x.Asked = decode.MaybeAsked })}, "KV2001", "start of the connection", "did not ask"},
 		{"others are answered in the clear", []any{exchangeOf(1, 1, 3, 1, noRange), inTheClear, exchangeOf(5, 0, 3, 12, noRange, closed)}, "KV2001", "negotiate", "security.protocol"},
@@ -73,6 +74,7 @@ func TestAdviceCanBeFollowed(t *testing.T) {
 		{"a broker without ranges", []any{exchangeOf(5, 0, 1, 12, noRange, closed, fetcher)}, "KV2001", "inter.broker.protocol.version", ""},
 		{"records that are not converted", []any{exchangeOf(5, 0, 1, 3, refused)}, "KV3001", "Fetch v4 or higher", "feature"},
 		{"records that need no conversion", []any{exchangeOf(5, 0, 1, 4, refused)}, "KV3001", "broker's log", "feature"},
+		{"an offset that needs a higher version", []any{exchangeOf(5, 0, 2, 8, refused)}, "KV3001", "timestamps", "feature"},
 		{"default numbers of a topic", []any{exchangeOf(5, 0, 19, 3, refused)}, "KV3001", "replication factor", "lower version"},
 		{"a broker with features", []any{exchangeOf(5, 0, 3, 7, refused, rangesOf(&decode.Ranges{APIs: []decode.API{{Key: 3, Range: decode.Range{Max: 12}}, {Key: updateFeaturesKey}}}))}, "KV3001", "finalized features", ""},
 		{"ApiVersions of librdkafka", []any{exchangeOf(5, 0, apiVersionsKey, 3, closed), exchangeOf(9, 1, apiVersionsKey, 3, closed)}, "KV2002", "api.version.request=false", "Limit"},

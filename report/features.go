@@ -30,13 +30,14 @@ var (
 
 // olderThan are the lowest versions of an API that do not depend on a setting or a value of the
 // request, and what to do instead of upgrading the client: brokers since 2.0 refuse Fetch v0 to v3
-// with error 35 where records are not converted (KIP-283); CreateTopics needs v4 for the default
-// numbers (KIP-464).
+// with error 35 where records are not converted (KIP-283); ListOffsets needs higher versions for
+// some offsets (KIP-734, KIP-405, KIP-1005); CreateTopics needs v4 for the default numbers (KIP-464).
 var olderThan = map[int16]struct {
 	lowest  int16
 	instead string
 }{
 	1:  {4, "set log.message.downconversion.enable=true at the broker, and message.downconversion.enable=true at the topic"},
+	2:  {9, "ask for another offset: the timestamps -3 (the highest), -4 (the earliest local one) and -5 (the latest remote one) need v7, v8 and v9"},
 	19: {4, "name the number of partitions and the replication factor: -1, the default of the broker, needs v4"},
 }
 

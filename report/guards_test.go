@@ -206,6 +206,13 @@ func TestIdleConnectionsInTheText(t *testing.T) {
 			t.Errorf("%d of 2 connections were quiet: %q", idle, awayRule.message(s))
 		}
 	}
+	for unsure, want := range []bool{false, true} {
+		s := &subject{group: &group{count: 2, others: true, unsure: uint64(unsure)}}
+		if got := strings.Contains(awayRule.message(s), "a version that it does not support"); got != want {
+			t.Errorf("%d unsure: the version is named %v, want %v", unsure, got, want)
+		}
+	}
+
 }
 
 // idIs returns a change of the client id of a connection.

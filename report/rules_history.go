@@ -211,7 +211,11 @@ var awayRule = Rule{
 		case s.nothingListens():
 			return fmt.Sprintf("nothing answered %s %s", text, period)
 		case s.others:
-			text = fmt.Sprintf("the broker did not serve %s %s, while it served others (limit of connections per address, or proxy)", text, period)
+			causes := "limit of connections per address, or proxy"
+			if s.unsure > 0 {
+				causes = "limit of connections per address, proxy, or a version that it does not support"
+			}
+			text = fmt.Sprintf("the broker did not serve %s %s, while it served others (%s)", text, period, causes)
 		default:
 			causes := "restart, hang, no backend, or limit of connections per address"
 			if s.idle == s.count {

@@ -100,9 +100,12 @@ var unnegotiatedRule = Rule{
 		if s.key.detail == takenBefore {
 			seen = fmt.Sprintf("The address answered this version until %s. It was restarted since then, and another release may run there. ", clock(s.earlier.Time)) + seen
 		}
-		if s.isInTheClear() {
+		switch {
+		case s.isInTheClear():
 			seen += " The address answers other requests in the clear. A version that the broker does not know ends like this."
-		} else {
+		case s.isUnheard():
+			seen += " A version that the broker does not know ends like this; so does a listener that wants TLS or SASL, a proxy without a backend, or the port of something else."
+		default:
 			seen += " A version that the broker does not know ends like this; so does a listener that wants TLS or SASL."
 		}
 		if decode.IsRemoved(s.key.api, s.key.version) {
@@ -121,7 +124,10 @@ var unnegotiatedRule = Rule{
 		if s.key.detail == elsewhere {
 			return advice + " See what stands behind the address: bring brokers of several releases there to one."
 		}
-		if !s.isInTheClear() {
+		switch {
+		case s.isUnheard():
+			advice += " Check security.protocol and the port as well (bootstrap.servers, advertised.listeners, port mappings)."
+		case !s.isInTheClear():
 			advice += " Check security.protocol as well."
 		}
 		if s.sample.Exchange.Asked == decode.NotAsked {
