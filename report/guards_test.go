@@ -212,7 +212,6 @@ func TestIdleConnectionsInTheText(t *testing.T) {
 			t.Errorf("%d unsure: the version is named %v, want %v", unsure, got, want)
 		}
 	}
-
 }
 
 // idIs returns a change of the client id of a connection.

@@ -102,7 +102,7 @@ func (v *view) changed() []int64 {
 // address served no connection in between, a broker may have gone back to its earlier release.
 func (v *view) comesBack() int {
 	for i := 2; i < len(v.adverts); i++ {
-		if v.anyIn(v.unserved, v.adverts[i-1].to.Time, v.adverts[i].from.Time) {
+		if v.unserved.anyIn(v.adverts[i-1].to.Time, v.adverts[i].from.Time) {
 			continue
 		}
 		for _, earlier := range v.adverts[:i-1] {
