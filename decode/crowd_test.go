@@ -65,6 +65,22 @@ func TestOutstandingRequestsAreCounted(t *testing.T) {
 	}
 }
 
+// TestADroppedConnectionLeavesNothing: nothing of it is reported, counted, or left in its handler.
+func TestADroppedConnectionLeavesNothing(t *testing.T) {
+	n := newNetwork()
+	d := n.open(t)
+	d.request(requestOf(3, 7))
+	d.h.Drop()
+	if n.shard.outstanding != 0 || len(n.shard.ended) != 0 {
+		t.Errorf("%d outstanding, %d ended", n.shard.outstanding, len(n.shard.ended))
+	}
+	next := n.open(t)
+	next.respond(next.request(requestOf(3, 8)), responseOf(3, 8))
+	if got := exchanges(next.end(reassembly.Closed, reassembly.ToBroker)); next.h != d.h || len(got) != 1 || got[0].Version != 8 {
+		t.Errorf("%d exchanges of the next connection", len(got))
+	}
+}
+
 // testHandler returns a handler with n waiting requests, on a connection whose two sides were
 // captured.
 func testHandler(n int) *handler {

@@ -241,6 +241,12 @@ func (h *handler) End() {
 	h.shard.ended[h.conn] = h
 }
 
+// Drop forgets the connection.
+func (h *handler) Drop() {
+	h.shard.outstanding -= int(h.counted)
+	h.shard.recycle(h)
+}
+
 // emit appends an event. The positions of a stream's events never decrease.
 func (h *handler) emit(e Event) {
 	h.at = capture.Later(h.at, capture.Later(h.conn.Now, h.conn.End.At))

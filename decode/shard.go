@@ -110,6 +110,11 @@ func (s *Shard) Closed(c *reassembly.Connection) {
 	over.Software, over.Advertised, over.AfterAdvertised = h.software, h.ranges, h.afterAdvertised
 	over.Mechanism = h.mechanism
 	h.emit(Event{Connection: over})
+	s.recycle(h)
+}
+
+// recycle keeps a handler for reuse.
+func (s *Shard) recycle(h *handler) {
 	if len(s.spare) < maxSpare {
 		h.reset()
 		s.spare = append(s.spare, h)

@@ -20,6 +20,7 @@ func (s *steady) Expect(int64, []byte)                            {}
 func (s *steady) Lost(Direction, capture.Position)                {}
 func (s *steady) Size() int                                       { return 0 }
 func (s *steady) End()                                            {}
+func (s *steady) Drop()                                           {}
 func (s *steady) Message(f *Frame) {
 	if f.Direction == ToBroker {
 		s.requests++

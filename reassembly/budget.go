@@ -7,9 +7,9 @@ const (
 	// MiB; 4 shards make 128 MiB. An open Kafka connection takes some 1,250 bytes, so 100,000 of
 	// them can be open.
 	maxShardBytes = 32 << 20
-	// maxShardLone bounds the connections of a shard of which one side was captured: 8,192, and
-	// 32,768 in 4 shards. Anyone can send such packets with any address.
-	maxShardLone = 8 << 10
+	// maxShardLone bounds the connections of a shard of which one side was captured: 4,096, and
+	// 16,384 in 4 shards. Anyone can send such packets with any address.
+	maxShardLone = 4 << 10
 	// weighedScan is how many connections are compared to choose one to evict.
 	weighedScan = 16
 	// connBytes is the memory of a connection without the parts that weight adds.
@@ -123,10 +123,40 @@ func (w *worker) evict(at capture.Position) {
 	victim := oldest.conn
 	victim.isEvicted = true
 	isWaiting := victim.isWaiting
-	victim.finish(Expired, at)
+	if isLone && victim.isOneSegment() {
+		victim.drop()
+	} else {
+		victim.finish(Expired, at)
+	}
 	if isWaiting {
 		w.stale++
 		w.prune()
+	}
+}
+
+// isOneSegment reports whether c has one segment and no state that other segments, or keys, wait for.
+func (c *conn) isOneSegment() bool {
+	return c.turns == 1 && c.tls == nil && c.preface == nil && c.doubted == nil && c.postponed == nil
+}
+
+// drop ends a connection of one segment, which anyone can send, and tells nobody: limits count it.
+func (c *conn) drop() {
+	for d, h := range c.half {
+		if h.hole != nil {
+			c.w.reorder.discard(c, Direction(d))
+		}
+	}
+	c.dialogue.takePending(c)
+	for i := range c.dialogue.fr {
+		c.dialogue.fr[i].drop(c)
+	}
+	if c.dialogue.handler != nil {
+		c.dialogue.handler.Drop()
+	}
+	c.over, c.dialogue, c.mode = true, dialogue{}, ignored
+	c.w.forget(c)
+	if !c.isWaiting {
+		c.w.ended = append(c.w.ended, c)
 	}
 }
 

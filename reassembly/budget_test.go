@@ -33,8 +33,8 @@ func runBounded(t *testing.T, packets []capturetest.Packet, maxBytes int) *outco
 		if most := maxBytes/connBytes + 1; cap(w.open) > 2*most {
 			t.Errorf("shard %d had room for %d connections, at most %d fit", i, cap(w.open), most)
 		}
-		if w.weights != 0 || w.lone != 0 || len(w.open) != 0 {
-			t.Errorf("shard %d still counts %d bytes, %d lone and %d connections at the end", i, w.weights, w.lone, len(w.open))
+		if w.used() != 0 || w.lone != 0 || len(w.open) != 0 {
+			t.Errorf("shard %d still counts %d bytes, %d lone and %d connections at the end", i, w.used(), w.lone, len(w.open))
 		}
 	}
 	return o
@@ -96,7 +96,10 @@ func TestLoneConnectionsAreEvictedFirst(t *testing.T) {
 		binary.BigEndian.PutUint32(address[:], 0x0b000000+uint32(i))
 		c := r.Join(netip.AddrPortFrom(netip.AddrFrom4(address), 4444), broker)
 		c.Silent = true
-		c.Send(capturetest.ToBroker, request(3, 1, 7, 10))
+		if i%3 == 1 { // behind a hole
+			c.Miss(capturetest.ToBroker, 50)
+		}
+		c.Send(capturetest.ToBroker, request(3, 1, 7, 10)[:24-i%5])
 	}
 	r.Wait(2 * heldTime) // until no item of them is held
 	for _, c := range all {
@@ -105,6 +108,9 @@ func TestLoneConnectionsAreEvictedFirst(t *testing.T) {
 	o := runBounded(t, r.Packets, maxShardBytes)
 	if got := o.stats.Limits.Flows; got != forged-shards*maxShardLone {
 		t.Errorf("%d connections were evicted, want %d", got, forged-shards*maxShardLone)
+	}
+	if got := len(o.conns) - n; got != shards*maxShardLone {
+		t.Errorf("%d connections of one packet were reported, want %d", got, shards*maxShardLone)
 	}
 	for i := range n {
 		if c := &o.conns[i]; c.Requests != 2 || c.Responses != 2 {

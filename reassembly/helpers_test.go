@@ -123,6 +123,7 @@ func (v *voice) Message(f *Frame) {
 func (v *voice) Lost(Direction, capture.Position) {}
 func (v *voice) Size() int                        { return 0 }
 func (v *voice) End()                             {}
+func (v *voice) Drop()                            {}
 
 func (v *voice) say(format string, args ...any) {
 	v.log.lines = append(v.log.lines, fmt.Sprintf("%d: ", v.c.Stream)+fmt.Sprintf(format, args...))

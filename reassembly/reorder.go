@@ -250,14 +250,20 @@ func (r *reorderer) overdue(c *conn, d Direction) {
 	first := q.queued[0].seq
 	if !h.fin && (q.isLacked && h.acked == h.next || h.isUnproved(first-h.next)) || h.fin && int32(first-h.finSeq) >= 0 {
 		r.w.disbelieved += uint64(len(q.queued))
-		for i := range q.queued {
-			r.pages -= q.queued[i].pages()
-		}
-		r.close(c, d, q)
-		h.hole = nil
+		r.discard(c, d)
 		return
 	}
 	r.skip(c, d)
+}
+
+// discard gives up the early segments of direction d.
+func (r *reorderer) discard(c *conn, d Direction) {
+	h := &c.half[d]
+	for i := range h.hole.queued {
+		r.pages -= h.hole.queued[i].pages()
+	}
+	r.close(c, d, h.hole)
+	h.hole = nil
 }
 
 // end gives up everything that is missing in direction d when the connection is over.

@@ -15,14 +15,15 @@ const (
 )
 
 // isForeign reports whether another than its side sent the segment of direction d. A RST often has
-// no timestamp. Another timestamp counts only if the other side was captured: it may acknowledge it.
+// no timestamp. Another timestamp counts if the side's SYN was captured, or the other side, which may
+// acknowledge it.
 func (f *flow) isForeign(s *capture.Segment, d Direction) bool {
 	value, echo, has, ok := s.Timestamps()
 	switch {
 	case !ok || s.Flags&capture.RST != 0:
 		return false
 	case s.Flags&capture.SYN == 0 && !(has && f.fitsStamps(value, echo, d)):
-		isProven := f.stamped > 0 && (!has || f.seen[d.Reverse()])
+		isProven := f.stamped > 0 && (!has || f.synced[d] || f.seen[d.Reverse()])
 		f.stamped = max(f.stamped-1, -maxStamped)
 		if has && f.stamped <= 0 {
 			f.stamps = [2]uint32{}

@@ -20,6 +20,7 @@ func (q *tally) Anchor(Direction) (anchors [][]byte, offset int) { return nil, 0
 func (q *tally) Lost(Direction, capture.Position)                {}
 func (q *tally) Size() int                                       { return 0 }
 func (q *tally) End()                                            {}
+func (q *tally) Drop()                                           {}
 func (q *tally) Expect(int64, []byte)                            {}
 func (q *tally) Message(f *Frame)                                { q.messages, q.bytes = q.messages+1, q.bytes+len(f.Head) }
 
