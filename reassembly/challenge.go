@@ -74,6 +74,12 @@ func (t *flowTable) begin(f *flow, s *capture.Segment, d Direction) (g *flow, e 
 		}
 	}
 	isAnswer := s.Flags&capture.ACK != 0
+	if r := d.Reverse(); isAnswer && f.closed == 4 && f.conn != nil && f.synced[r] && f.last[r] == f.base[r]+1 && s.Ack == f.last[r] {
+		t.reopen(f) // a SYN that is answered was not refused
+		f.conn = nil
+		t.silent++
+		t.disbelieved++
+	}
 	switch {
 	case s.Flags&capture.SYN == 0,
 		!isAnswer && !f.begunBefore(s.Seq, d) && !f.isVain(d),

@@ -211,3 +211,19 @@ func TestForgedAcknowledgementBeforeAnAnswer(t *testing.T) {
 		t.Errorf("(-untouched +forged):\n%s", d)
 	}
 }
+
+// TestForgedRefusal: a SYN that is answered was not refused. The connection is read from its first
+// byte on.
+func TestForgedRefusal(t *testing.T) {
+	r := capturetest.NewRecorder()
+	c := r.Between(client, broker)
+	c.Syn(capturetest.ToBroker)
+	c.Segment(capturetest.ToClient, capturetest.RST, nil)
+	c.Syn(capturetest.ToClient)
+	c.Ack(capturetest.ToBroker)
+	c.Exchange(request(3, 1, 1, 10), response(1, 0))
+	got := run(t, r.Packets, 100)
+	if last := got.conns[len(got.conns)-1]; len(got.lines) != 2 || !last.HasInitial || last.Midstream {
+		t.Errorf("%v, %+v", got.lines, last)
+	}
+}
