@@ -136,7 +136,7 @@ func (f *flow) distance(s *capture.Segment, d Direction) uint32 {
 	case f.seen[d]:
 		far = max(far, min(s.Seq-f.last[d], f.last[d]-s.Seq))
 	case s.Flags&capture.SYN == 0:
-		far = max(far, 1)
+		far++
 	}
 	return far
 }

@@ -212,6 +212,23 @@ func TestForgedAcknowledgementBeforeAnAnswer(t *testing.T) {
 	}
 }
 
+// TestForgedSYNInPlaceOfTheNextByte: its number is one off, and the connection from before goes on.
+func TestForgedSYNInPlaceOfTheNextByte(t *testing.T) {
+	r := capturetest.NewRecorder()
+	c := r.Join(client, broker)
+	c.Silent = true
+	c.Send(capturetest.ToClient, response(1, 0))
+	forged := r.Between(client, broker)
+	forged.Seq = c.Seq
+	forged.Syn(capturetest.ToClient)
+	c.Silent = false
+	c.Exchange(request(3, 1, 2, 10), response(2, 0))
+	c.Exchange(request(3, 1, 3, 10), response(3, 0))
+	if got := run(t, r.Packets, 100); len(got.lines) != 4 {
+		t.Errorf("%v", got.lines)
+	}
+}
+
 // TestForgedRefusal: a SYN that is answered was not refused. The connection is read from its first
 // byte on.
 func TestForgedRefusal(t *testing.T) {

@@ -19,8 +19,6 @@ const (
 	// cheapRatio is the ratio with -cheap: what an attack costs once, its first allocations and the report, weighs
 	// more in a small capture, and other programs of a check share the processors.
 	cheapRatio = 25
-	// loneRatio is cheapRatio for lone, each packet of which is a connection: it took 23 to 29, and misses attackRatio.
-	loneRatio = 50
 )
 
 // attacks are the corpora that someone makes to cost memory or time. small is the size with -cheap.
@@ -103,10 +101,7 @@ func measureAttacks(o options, maker string) (missed []string, err error) {
 		if err != nil {
 			return missed, fmt.Errorf("%s: %w", a.kind, err)
 		}
-		ratio, allowed := perByte(c)/perByte(reference), allowed
-		if o.cheap && a.kind == "lone" {
-			allowed = loneRatio
-		}
+		ratio := perByte(c) / perByte(reference)
 		fmt.Printf("  %-9s %9.1f %9.3f %9.1f %9.1f %9.1f\n", a.kind, float64(c.bytes)/1e6, c.cpu.Seconds(), perByte(c), ratio, c.resident)
 		if ratio > allowed {
 			missed = append(missed, fmt.Sprintf("%s took %.1f x the CPU time per byte of ordinary traffic, at most %.0f x is allowed", a.kind, ratio, allowed))
