@@ -21,11 +21,7 @@ var exceptions = map[string]capturetest.Keeps{
 	// Client ids that are empty or contain control characters are accepted only if the beginning
 	// of the connection or an answer was captured. Client ids with a zero byte need an answer.
 	"empty-client-id-unanswered.pcap no handshakes": capturetest.KeepsAll &^ capturetest.KeepsAddresses,
-	// The first bytes of a server prove that it is not Kafka only if the beginning of the
-	// connection was captured.
-	"foreign-http.pcap no handshakes":      capturetest.KeepsOutcomes,
-	"foreign-http2.pcap no handshakes":     capturetest.KeepsOutcomes,
-	"hostile-text.pcap to the broker only": capturetest.KeepsAll &^ capturetest.KeepsAddresses,
+	"hostile-text.pcap to the broker only":          capturetest.KeepsAll &^ capturetest.KeepsAddresses,
 	// The address of the client is in the preface, which is missing.
 	"kv9005-fires-proxy-v2.pcap VXLAN, 128 bytes of each packet": capturetest.KeepsAddresses,
 	"kv9005-fires-proxy-v2.pcap the second half":                 capturetest.KeepsAddresses,
@@ -55,7 +51,6 @@ var notTried = []string{
 	// Behind an unknown preface, only a readable client id or an answer proves that bytes are a
 	// request.
 	"empty-client-id-unanswered.pcap unknown preface",
-	"hostile-text.pcap unknown preface",
 }
 
 // TestRewrittenCaptures delivers every capture in all the ways that production has. It compares

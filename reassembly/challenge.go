@@ -151,8 +151,8 @@ func (t *flowTable) insertRival(s *capture.Segment, f *flow) *flow {
 	return g
 }
 
-// rival returns the connection whose numbers fit s best among those with the addresses of f. For a
-// SYN that none of them sent, it is the latest.
+// rival returns the connection whose numbers fit s best among those with the addresses of f. If s
+// fits none, as a SYN that begins one, it is the latest.
 func (t *flowTable) rival(s *capture.Segment, f *flow) *flow {
 	best, least := f, uint32(math.MaxUint32)
 	isSYN := s.Flags&(capture.SYN|capture.ACK) == capture.SYN
@@ -166,7 +166,7 @@ func (t *flowTable) rival(s *capture.Segment, f *flow) *flow {
 		switch {
 		case isSYN && g.seen[d] && g.base[d] == s.Seq:
 			n = 0
-		case !isSYN:
+		case !isSYN && g.distance(s, d) <= sameFlowWindow:
 			n = g.distance(s, d)
 		}
 		if n < least || n == least && g.stream > best.stream {

@@ -372,6 +372,29 @@ func TestRefusedTwice(t *testing.T) {
 	}
 }
 
+// TestPortsReusedWithoutEnds: a client uses a port several times. No end was captured, and of the
+// first connection only a packet of the broker.
+func TestPortsReusedWithoutEnds(t *testing.T) {
+	const n = 4
+	for seed := range uint64(10) {
+		var packets []capturetest.Packet
+		for i := range uint64(n) {
+			one := capturetest.NewRecorder()
+			one.Now += int64(i) * 1e9
+			converse(one.Open(client, broker), 1, 3)
+			if i == 0 {
+				one.Packets = one.Packets[len(one.Packets)-2:][:1]
+			}
+			packets = append(packets, capturetest.Randomize(one.Packets, n*seed+i)...)
+		}
+		for _, p := range [][]capturetest.Packet{packets, capturetest.Routed(packets, 10, 20, 300_000)} {
+			if got := run(t, p, 10); count(got.lines, "request") != 3*(n-1) || count(got.lines, "response") != 3*(n-1) {
+				t.Errorf("seed %d: %d connections with %d requests and %d responses, want %d", seed, len(got.conns), count(got.lines, "request"), count(got.lines, "response"), 3*(n-1))
+			}
+		}
+	}
+}
+
 // TestCopiesOfReusedPorts: a client uses a port again without closing the connection before. Both are
 // captured on both sides of a translation, or of a router.
 func TestCopiesOfReusedPorts(t *testing.T) {
