@@ -301,8 +301,9 @@ type addressRecord struct {
 	facts addressFacts
 	// streams counts the connections by protocol.
 	streams [protocolCount]uint64
-	// through are the clients that completed a TLS handshake or got a plaintext answer.
-	through members[netip.Addr]
+	// through has the clients that completed a TLS handshake or got a plaintext answer, with the
+	// beginning of the latest such connection.
+	through map[netip.Addr]int64
 	// serverName is the first name that a TLS client requested (SNI).
 	serverName string
 }
@@ -319,7 +320,12 @@ func (s *addressRecord) add(c *decode.Connection) {
 	s.facts.mute = s.facts.mute || c.Protocol == reassembly.Kafka && c.TLS == nil && c.Requests > 0 && isUnanswered
 	s.facts.confused = s.facts.confused || c.Confusion == reassembly.ClearToTLS
 	if speaksTLS && !handshakeFailed(c) || c.Protocol == reassembly.Kafka && c.TLS == nil && c.Responses > 0 {
-		s.through.add(c.Client.Addr())
+		if s.through == nil {
+			s.through = map[netip.Addr]int64{}
+		}
+		if _, known := s.through[c.Client.Addr()]; known || len(s.through) < maxClientMembers {
+			s.through[c.Client.Addr()] = max(s.through[c.Client.Addr()], c.First.Time)
+		}
 	}
 	if c.TLS != nil && s.serverName == "" {
 		s.serverName = ownText(c.TLS.ServerName)

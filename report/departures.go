@@ -158,23 +158,24 @@ func (f *findings) addDeparture(find func(findingKey) *group, d *departure) {
 }
 
 // serves reports whether the client of d was served within clusterWindow, by this broker or by
-// another one of its cluster.
+// another one of its cluster. What was before the broker advertised other ranges does not count.
 func (f *findings) serves(d *departure) bool {
 	var ids []string
 	if d.hasClientID {
 		ids = []string{d.clientID}
 	}
-	addr := d.client.Addr()
-	return f.known.served(d.broker, d.software, ids, []netip.Addr{addr}) ||
-		f.history.Served(d.clientID, addr, d.broker.Domain, d.end.Time, clusterWindow)
+	addr, since := d.client.Addr(), f.history.TableSince(d.broker, d.end.Time)
+	return f.known.served(d.broker, d.software, ids, []netip.Addr{addr}) && !f.history.StoppedBy(d.clientID, addr, d.broker.Domain, since) ||
+		f.history.Served(d.clientID, addr, d.broker.Domain, max(since, d.end.Time-clusterWindow), d.end.Time+clusterWindow)
 }
 
 // excused reports whether something else explains why the client sent nothing on the connection of
-// d: it was served on another one, or was refused there.
+// d: it was served on another one, or was refused there. What was before the broker advertised
+// other ranges explains nothing.
 func (f *findings) excused(d *departure) bool {
-	addr := d.client.Addr()
-	return f.history.Found(d.clientID, addr, d.broker.Domain, d.end.Time, clusterWindow) ||
-		f.history.Suspected(d.clientID, addr, d.broker)
+	addr, since := d.client.Addr(), f.history.TableSince(d.broker, d.end.Time)
+	return f.history.Found(d.clientID, addr, d.broker.Domain, max(since, d.end.Time-clusterWindow), d.end.Time+clusterWindow) ||
+		f.history.Suspected(d.clientID, addr, d.broker, since)
 }
 
 // isController reports whether a table is from the listener of a KRaft controller: it has Vote,

@@ -309,10 +309,13 @@ func (f *findings) facts(g *group) (facts addressFacts) {
 }
 
 // gotThrough reports whether a client of g completed a TLS handshake with the broker, or got a
-// plaintext answer.
-func (f *findings) gotThrough(g *group) bool {
+// plaintext answer; isLater: after the first occurrence.
+func (f *findings) gotThrough(g *group, isLater bool) bool {
 	at := f.known.at(g.key.broker)
-	return at != nil && slices.ContainsFunc(g.first, func(o occurrence) bool { return at.through.has(o.client.Addr()) })
+	return at != nil && slices.ContainsFunc(g.first, func(o occurrence) bool {
+		latest, ok := at.through[o.client.Addr()]
+		return ok && (!isLater || latest > g.first[0].at.Time)
+	})
 }
 
 // askedMore reports whether the client of g was answered more than ApiVersions.

@@ -361,6 +361,7 @@ var clientLeftRule = Rule{
 		What: "The client sent ApiVersions, received the answer, and closed the connection without another request.",
 		Why: "A client does this if it and the broker have no version in common, or if an API or feature that it needs is missing. The client's log says why; the packets do not. " +
 			"Health checks look the same and are harmless: a client that does this once and nothing else, or at regular intervals. A client does not count if a broker of the cluster served it around that time, or if the connection stayed open for seconds. " +
+			"What was before the broker advertised other ranges, such as before an upgrade, does not excuse it. " +
 			"The listener of a KRaft controller answers ApiVersions too, and serves no clients. There a client counts also if a broker served it: the broker may have sent it there (advertised.listeners).",
 		Wire: "ApiVersions, its response, then a FIN or RST from the client.",
 		Do: "Look for an unsupported version or feature in the client's log, and compare what it needs with the ranges of the broker in this report. If the address is a controller, use the port of a broker. " +
@@ -371,18 +372,23 @@ var clientLeftRule = Rule{
 		n, isRegular := g.intervals()
 		works := f.history.Works(g.key.broker)
 		switch {
+		case g.count < closedAgain && f.served(g):
+			return model.Info // it may have been stopped
 		case g.key.detail != "" || !isRegular:
 		case n > 1 && works, !f.askedMore(g) && (works || g.count < 2):
 			return model.Info
 		}
 		return model.Warning
 	},
+	replacedBy: func(g *group, f *findings) (instead *Rule, drop bool) {
+		return nil, g.count < closedAgain && f.history.WasAway(g.key.broker, g.first[0].at.Time) // it may not have recovered
+	},
 	departure: func(d *departure, f *findings) (string, bool) {
-		if d.ranges == nil || d.stage == history.Unreadable || d.asked || !d.left || !d.soon || d.torn || f.history.WasAway(d.broker, d.end.Time) {
+		if d.ranges == nil || d.stage == history.Unreadable || d.asked || !d.left || !d.soon || d.torn {
 			return "", false
 		}
 		if isController(d.ranges) { // a broker that serves the client may have sent it here
-			return atController, !f.history.Suspected(d.clientID, d.client.Addr(), d.broker)
+			return atController, !f.history.Suspected(d.clientID, d.client.Addr(), d.broker, f.history.TableSince(d.broker, d.end.Time))
 		}
 		if f.serves(d) || f.excused(d) {
 			return "", false

@@ -369,7 +369,8 @@ var handshakeFailedRule = Rule{
 	Code: "KV9004", Title: "tls-handshake-failed", Severity: model.Info,
 	severity: func(g *group, f *findings) model.Severity {
 		again := max(f.facts(g).failed, g.count) > 1 || strings.HasPrefix(g.key.detail, alertPrefix)
-		if f.gotThrough(g) || !again || g.key.broker.Addr.Port() == httpsPort {
+		_, isNamed := alertOf(g.key.detail) // a certificate that changed fails from then on
+		if f.gotThrough(g, isNamed && g.count >= closedAgain) || !again || g.key.broker.Addr.Port() == httpsPort {
 			return model.Info
 		}
 		return model.Warning
@@ -380,6 +381,7 @@ var handshakeFailedRule = Rule{
 		Why: "The broker answered no Kafka request. The client reports a disconnect or a TLS error. The cause is a certificate, a protocol version, a cipher suite or a listener that does not speak TLS. " +
 			"No Kafka version is at fault.",
 		Wire: "A ClientHello, perhaps an answer, then an alert record, a FIN or a RST. Closes count together with the alert that the same client sends or receives on other connections. " +
+			"A client that got through before counts if it fails for a named reason at least three times and never gets through again: a certificate may have changed. " +
 			"In TLS 1.3 without a key the alert has no name: the lengths of records show whose certificate was not accepted.",
 		Do: "Look at the name of the alert and at its sender. unknown_ca and bad_certificate from the client: it does not trust the broker's certificate. certificate_required from the broker: " +
 			"it requires a certificate of the client. protocol_version and handshake_failure: the two have no version or suite in common.",

@@ -346,6 +346,12 @@ func TestSecurityRules(t *testing.T) {
 		{"an alert of the client, and the broker's side is not in the capture", []any{connectionOf(0, 1, 9, tlsOf(failed, func(i *tlsrecord.Info) { i.Alert = "internal_error" }), func(c *decode.Connection) {
 			c.Seen[reassembly.ToClient], c.Bytes[reassembly.ToClient], c.End.By = false, 0, reassembly.ToBroker
 		})}, []string{"KV9004 TLS handshake failed on 1 connection: alert internal_error from the client"}},
+		{"a client that leaves three times when a broker is back fires", append(mute(3, 1005, reassembly.ToClient),
+			connectionOf(7, 4000, 5000, tlsOf()), connectionOf(8, 9000, 9009, leaves), connectionOf(9, 9100, 9109, leaves), connectionOf(10, 9300, 9309, leaves)), []string{
+			"KV2004 the client closed after the ApiVersions response and asked for nothing",
+			"KV9001 TLS on 1 connection was not decrypted: no key was given for it",
+			"KV9004 TLS handshake failed on 3 connections: no byte came from the other side",
+		}},
 		{"a client that leaves when a broker is back does not fire", append(mute(3, 1005, reassembly.ToClient), connectionOf(7, 4000, 5000, tlsOf()), connectionOf(8, 9000, 9009, leaves)), []string{
 			"KV9001 TLS on 1 connection was not decrypted: no key was given for it",
 			"KV9004 TLS handshake failed on 3 connections: no byte came from the other side",

@@ -326,6 +326,59 @@ func TestOneClientNeverGetsThroughTLS(t *testing.T) {
 	}
 }
 
+// TestACertificateThatChanged: a client gets through, and then three handshakes of it end in an alert. Fewer
+// alerts, and those of a client that gets through again, are notes.
+func TestACertificateThatChanged(t *testing.T) {
+	refused := tlsOf(func(i *tlsrecord.Info) {
+		i.Established, i.Undecrypted, i.Reason, i.Alert = false, 0, "", "unknown_ca"
+	})
+	for name, c := range map[string]struct {
+		times int
+		later bool
+		want  model.Severity
+	}{"three times": {3, false, model.Warning}, "twice": {2, false, model.Info}, "gets through again": {3, true, model.Info}} {
+		calls := []any{connectionOf(0, 1, 9, tlsOf())}
+		for i := range uint64(c.times) {
+			calls = append(calls, connectionOf(uint32(i+1), 100*(i+1), 100*(i+1)+5, refused))
+		}
+		if c.later {
+			calls = append(calls, connectionOf(9, 900, 909, tlsOf()))
+		}
+		r := builderOf(Options{}, calls...).Report()
+		i := slices.IndexFunc(r.Findings, func(f model.Finding) bool { return f.Code == handshakeFailedRule.Code })
+		if i < 0 || r.Findings[i].Severity != c.want {
+			t.Errorf("%s: %+v", name, r.Findings)
+		}
+	}
+}
+
+// TestClientLeavesAfterAnUpgrade: a client that was served before the broker advertised other ranges, and
+// leaves three times since then. Fewer times are a note: it may have been stopped.
+func TestClientLeavesAfterAnUpgrade(t *testing.T) {
+	for name, c := range map[string]struct {
+		times  int
+		ranges *decode.Ranges // after the restart
+		later  bool           // it is served again
+		want   string         // severity; empty for no finding
+	}{
+		"three times": {3, newRanges, false, "warning"}, "twice": {2, newRanges, false, "info"},
+		"the same ranges": {3, oldRanges, false, ""}, "served later": {3, newRanges, true, ""},
+	} {
+		calls := []any{adOf(1, 0, oldRanges), exchangeOf(2, 0, 3, 7), exchangeOf(4, 0, 1, 10), connectionOf(0, 1, 9), adOf(1000, 1, c.ranges)}
+		for i := range uint64(c.times) {
+			calls = append(calls, connectionOf(uint32(i+2), 1001+900*i*i, 1009+900*i*i, leaves))
+		}
+		if c.later {
+			calls = append(calls, exchangeOf(10_000, 9, 1, 12))
+		}
+		r := builderOf(Options{}, calls...).Report()
+		i := slices.IndexFunc(r.Findings, func(f model.Finding) bool { return f.Code == clientLeftRule.Code })
+		if i < 0 && c.want != "" || i >= 0 && r.Findings[i].Severity.String() != c.want {
+			t.Errorf("%s: %+v, want %q", name, r.Findings, c.want)
+		}
+	}
+}
+
 // TestOneSideOfATLSHandshake: where the capture lacks the other side, nobody was silent.
 func TestOneSideOfATLSHandshake(t *testing.T) {
 	for _, seen := range []bool{true, false} {

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -434,24 +435,41 @@ func isFallback(r, x version) bool {
 	return slices.Contains(instead, x.key)
 }
 
-// Served reports whether any broker served a client at most window nanoseconds before or after at.
-func (b *Book) Served(id string, addr netip.Addr, domain uint64, at, window int64) bool {
+// Served reports whether any broker served a client between two times.
+func (b *Book) Served(id string, addr netip.Addr, domain uint64, from, to int64) bool {
 	c := b.clients[clientKey{id, addr, domain}]
 	if c == nil {
 		return false
 	}
-	_, ok := c.work.within(at-window, at+window)
+	_, ok := c.work.within(from, to)
 	return ok
 }
 
-// Found reports whether any broker answered Metadata to a client within window of a time, and the
-// client looks for no coordinator. Such a client may need nothing else.
-func (b *Book) Found(id string, addr netip.Addr, domain uint64, at, window int64) bool {
+// StoppedBy reports whether a client was served before a time, and never since then.
+func (b *Book) StoppedBy(id string, addr netip.Addr, domain uint64, moment int64) bool {
+	return b.Served(id, addr, domain, math.MinInt64, moment) && !b.Served(id, addr, domain, moment, math.MaxInt64)
+}
+
+// TableSince returns when an address began to advertise the table of a time; the lowest time if it
+// has advertised no other one, or if an earlier one came back.
+func (b *Book) TableSince(at decode.Endpoint, moment int64) int64 {
+	since := int64(math.MinInt64)
+	if v := b.view(at); v != nil && v.comesBack() == 0 {
+		for i := 1; i < len(v.adverts) && v.adverts[i].from.Time <= moment; i++ {
+			since = v.adverts[i].from.Time
+		}
+	}
+	return since
+}
+
+// Found reports whether any broker answered Metadata to a client between two times, and the client
+// looks for no coordinator. Such a client may need nothing else.
+func (b *Book) Found(id string, addr netip.Addr, domain uint64, from, to int64) bool {
 	c := b.clients[clientKey{id, addr, domain}]
 	if c == nil || c.joins {
 		return false
 	}
-	_, ok := c.found.within(at-window, at+window)
+	_, ok := c.found.within(from, to)
 	return ok
 }
 
@@ -461,12 +479,12 @@ func (b *Book) AskedMore(id string, addr netip.Addr, domain uint64) bool {
 	return c != nil && slices.ContainsFunc(c.answers, func(a answerTo) bool { return a.key != keyApiVersions })
 }
 
-// Suspected reports whether an address did not serve a request of a client, which prevents its
-// work.
-func (b *Book) Suspected(id string, addr netip.Addr, at decode.Endpoint) bool {
+// Suspected reports whether an address did not serve a request of a client since a time, which
+// prevents its work.
+func (b *Book) Suspected(id string, addr netip.Addr, at decode.Endpoint, since int64) bool {
 	for _, k := range b.suspects {
 		x := &k.Exchange
-		if x.Outcome != decode.Error && x.ClientID == id && x.Client.Addr() == addr && x.Broker == at.Addr && x.Domain == at.Domain {
+		if x.Request.Time >= since && x.Outcome != decode.Error && x.ClientID == id && x.Client.Addr() == addr && x.Broker == at.Addr && x.Domain == at.Domain {
 			return true
 		}
 	}

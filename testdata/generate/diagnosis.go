@@ -248,5 +248,32 @@ func diagnosisScenes() []scene {
 				}
 			}),
 		},
+		{
+			name:   "kv2004-fires-after-upgrade",
+			holds:  "a client that Kafka 3.9 serves (Fetch v3); after an upgrade to Kafka 4.0 it leaves after ApiVersions, four times, while another client is served",
+			yields: "KV2004 as a warning: that it was served before the upgrade excuses nothing",
+			play: plays(func(s *stage) {
+				served, old := s.connect(brokerA), s.connect(brokerA)
+				old.id = "legacy-loader"
+				served.negotiate(3, kafka3_9())
+				served.ask(1, 16)
+				old.negotiate(0, kafka3_9())
+				old.ask(3, 2)
+				old.ask(1, 3)
+				served.Close(capturetest.ToClient)
+				old.Close(capturetest.ToClient)
+				s.down()
+				served = s.connect(brokerA)
+				served.negotiate(4, kafka4_0())
+				for range again + 1 {
+					t := s.connect(brokerA)
+					t.id = "legacy-loader"
+					t.negotiate(0, kafka4_0())
+					t.leave()
+					served.ask(1, 17)
+					s.Wait(time.Second)
+				}
+			}),
+		},
 	}
 }
