@@ -25,7 +25,7 @@ func (f *flow) isForeign(s *capture.Segment, d Direction) bool {
 	case s.Flags&capture.SYN == 0 && !(has && f.fitsStamps(value, echo, d)):
 		isProven := f.stamped > 0 && (!has || f.synced[d] || f.seen[d.Reverse()])
 		f.stamped = max(f.stamped-1, -maxStamped)
-		if has && f.stamped <= 0 {
+		if has && f.stamped < 0 {
 			f.stamps = [2]uint32{}
 			f.stamps[d] = value
 		}

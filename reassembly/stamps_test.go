@@ -12,7 +12,7 @@ import (
 )
 
 // stamped records a connection that uses timestamps. forge is called between its exchanges.
-func stamped(tick time.Duration, isJoined bool, forge func(c *capturetest.Conversation, i int)) []capturetest.Packet {
+func stamped(tick time.Duration, isJoined bool, forge func(r *capturetest.Recorder, c *capturetest.Conversation, i int)) []capturetest.Packet {
 	r := capturetest.NewRecorder()
 	c := r.Between(client, broker)
 	if isJoined {
@@ -21,16 +21,16 @@ func stamped(tick time.Duration, isJoined bool, forge func(c *capturetest.Conver
 	c.Tick, c.Origin = tick, [2]uint32{1 << 31, 3 << 30}
 	if !isJoined {
 		c.Syn(capturetest.ToBroker)
-		forge(c, 0)
+		forge(r, c, 0)
 		c.Syn(capturetest.ToClient)
 		c.Ack(capturetest.ToBroker)
 	}
 	for i := range 6 {
 		if i > 0 || !isJoined {
-			forge(c, i+1)
+			forge(r, c, i+1)
 		} else {
 			c.Ack(capturetest.ToBroker)
-			forge(c, 0)
+			forge(r, c, 0)
 		}
 		c.Exchange(request(3, 1, uint32(2*i+1), 10), response(uint32(2*i+1), 0))
 		c.Exchange(request(3, 1, uint32(2*i+2), 10), response(uint32(2*i+2), 0))
@@ -75,20 +75,22 @@ func TestForgedSegmentsWithoutTheTimestamps(t *testing.T) {
 					if origin > 0 && isJoined && at == 0 {
 						continue // the connection's own are hardly known
 					}
-					got := run(t, stamped(time.Millisecond, isJoined, func(c *capturetest.Conversation, i int) {
+					got := run(t, stamped(time.Millisecond, isJoined, func(r *capturetest.Recorder, c *capturetest.Conversation, i int) {
 						if i != at {
 							return
 						}
-						tick, before := c.Tick, c.Origin
-						if c.Tick, c.Origin = 0, [2]uint32{origin, origin}; origin > 0 {
-							c.Tick = tick
+						forged := r.Join(client, broker)
+						if forged.Seq, forged.Silent, forged.Origin = c.Seq, true, [2]uint32{origin, origin}; origin > 0 {
+							forged.Tick = c.Tick
 						}
-						pretend(c, 0, func() { play(c) })
-						c.Tick, c.Origin = tick, before
+						play(forged)
 					}), 100)
-					want := run(t, stamped(time.Millisecond, isJoined, func(*capturetest.Conversation, int) {}), 100)
+					want := run(t, stamped(time.Millisecond, isJoined, func(*capturetest.Recorder, *capturetest.Conversation, int) {}), 100)
 					if d := cmp.Diff(sorted(withoutFrames(want.lines)), sorted(withoutFrames(got.lines))); d != "" {
 						t.Errorf("%s before exchange %d, joined %v (-want +got):\n%s", name, at, isJoined, d)
+					}
+					if n := got.stats.Disbelieved; n > 2 { // the connection's own segments are believed at once
+						t.Errorf("%s before exchange %d, joined %v: %d segments were not believed", name, at, isJoined, n)
 					}
 					if c := got.conns[0]; c.Odd().Gaps+c.Odd().Conflicts > 0 || c.End.Kind != Closed || c.End.By != ToBroker {
 						t.Errorf("%s before exchange %d, joined %v: %+v, %+v", name, at, isJoined, c.End, c.Odd())
@@ -101,18 +103,30 @@ func TestForgedSegmentsWithoutTheTimestamps(t *testing.T) {
 
 // TestOddTimestampsHideNothing: what its receiver acknowledges is believed, with any timestamps.
 func TestOddTimestampsHideNothing(t *testing.T) {
-	plain := run(t, stamped(0, false, func(*capturetest.Conversation, int) {}), 100)
+	plain := run(t, stamped(0, false, func(*capturetest.Recorder, *capturetest.Conversation, int) {}), 100)
 	for name, tc := range map[string]struct {
 		tick time.Duration
-		odd  func(c *capturetest.Conversation, i int)
+		odd  func(r *capturetest.Recorder, c *capturetest.Conversation, i int)
 	}{
-		"a unit of 1 µs, and minutes of silence": {time.Microsecond, func(c *capturetest.Conversation, i int) { c.Origin[0] += 300e6; c.Origin[1] += 300e6 }},
-		"other clocks":         {time.Millisecond, func(c *capturetest.Conversation, _ int) { c.Origin[0] += 1 << 31; c.Origin[1] -= 1 << 29 }},
-		"some without":         {time.Millisecond, func(c *capturetest.Conversation, i int) { c.Tick = time.Duration(i%2) * time.Millisecond }},
-		"none from then on":    {time.Millisecond, func(c *capturetest.Conversation, i int) { c.Tick = time.Duration(max(0, 3-i)) * time.Millisecond }},
-		"some from then on":    {0, func(c *capturetest.Conversation, i int) { c.Tick = time.Duration(i/3) * time.Millisecond }},
-		"only the handshake":   {time.Millisecond, func(c *capturetest.Conversation, _ int) { c.Tick = 0 }},
-		"a clock of each side": {time.Millisecond, func(c *capturetest.Conversation, i int) { c.Origin[i%2] += 1 << 30 }},
+		"a unit of 1 µs, and minutes of silence": {time.Microsecond, func(_ *capturetest.Recorder, c *capturetest.Conversation, i int) {
+			c.Origin[0] += 300e6
+			c.Origin[1] += 300e6
+		}},
+		"other clocks": {time.Millisecond, func(_ *capturetest.Recorder, c *capturetest.Conversation, _ int) {
+			c.Origin[0] += 1 << 31
+			c.Origin[1] -= 1 << 29
+		}},
+		"some without": {time.Millisecond, func(_ *capturetest.Recorder, c *capturetest.Conversation, i int) {
+			c.Tick = time.Duration(i%2) * time.Millisecond
+		}},
+		"none from then on": {time.Millisecond, func(_ *capturetest.Recorder, c *capturetest.Conversation, i int) {
+			c.Tick = time.Duration(max(0, 3-i)) * time.Millisecond
+		}},
+		"some from then on": {0, func(_ *capturetest.Recorder, c *capturetest.Conversation, i int) {
+			c.Tick = time.Duration(i/3) * time.Millisecond
+		}},
+		"only the handshake":   {time.Millisecond, func(_ *capturetest.Recorder, c *capturetest.Conversation, _ int) { c.Tick = 0 }},
+		"a clock of each side": {time.Millisecond, func(_ *capturetest.Recorder, c *capturetest.Conversation, i int) { c.Origin[i%2] += 1 << 30 }},
 	} {
 		got := run(t, stamped(tc.tick, false, tc.odd), 100)
 		if d := cmp.Diff(sorted(withoutFrames(plain.lines)), sorted(withoutFrames(got.lines))); d != "" {
