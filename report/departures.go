@@ -165,8 +165,13 @@ func (f *findings) serves(d *departure) bool {
 		ids = []string{d.clientID}
 	}
 	addr, since := d.client.Addr(), f.history.TableSince(d.broker, d.end.Time)
-	return f.known.served(d.broker, d.software, ids, []netip.Addr{addr}) && !f.history.StoppedBy(d.clientID, addr, d.broker.Domain, since) ||
-		f.history.Served(d.clientID, addr, d.broker.Domain, max(since, d.end.Time-clusterWindow), d.end.Time+clusterWindow)
+	return f.known.served(d.broker, d.software, ids, []netip.Addr{addr}) && !f.history.StoppedBy(d.clientID, addr, d.broker.Domain, since) || f.servesLately(d)
+}
+
+// servesLately is serves by the requests within clusterWindow alone.
+func (f *findings) servesLately(d *departure) bool {
+	since := max(f.history.TableSince(d.broker, d.end.Time), d.end.Time-clusterWindow)
+	return f.history.Served(d.clientID, d.client.Addr(), d.broker.Domain, since, d.end.Time+clusterWindow)
 }
 
 // excused reports whether something else explains why the client sent nothing on the connection of

@@ -31,3 +31,29 @@ func TestIsProducer(t *testing.T) {
 		}
 	}
 }
+
+// TestProducerAfterTheRangesChanged: that a producer was served before the broker advertised other
+// ranges does not say what it needs now.
+func TestProducerAfterTheRangesChanged(t *testing.T) {
+	producer := func(x *decode.Exchange) { x.ClientID, x.Software = "producer-1", decode.Software{} }
+	for _, tt := range []struct {
+		ranges *decode.Ranges
+		want   int
+	}{{&decode.Ranges{APIs: oldRanges.APIs[:4]}, 1}, {oldRanges, 0}} {
+		calls := []any{
+			adOf(1, 0, oldRanges), exchangeOf(2, 0, produceKey, 7, producer), connectionOf(0, 1, 9, idIs("producer-1")), adOf(1000, 1, tt.ranges),
+			exchangeOf(1002, 1, metadataKey, 7, producer), connectionOf(1, 1000, 1009, idIs("producer-1"), func(c *decode.Connection) {
+				c.Software, c.Advertised = decode.Software{}, tt.ranges
+			}),
+		}
+		found := 0
+		for _, f := range builderOf(Options{}, calls...).Report().Findings {
+			if f.Code == apiMissingRule.Code {
+				found++
+			}
+		}
+		if found != tt.want {
+			t.Errorf("%d APIs advertised: KV2014 %d times, want %d", len(tt.ranges.APIs), found, tt.want)
+		}
+	}
+}

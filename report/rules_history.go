@@ -359,7 +359,7 @@ var apiMissingRule = Rule{
 	explains: true, omits: besideLeaving,
 	departure: func(d *departure, f *findings) (string, bool) {
 		key, missing := nextNeed(d.ranges, d.stage, d.clientID, d.software)
-		if !missing || d.torn || d.waited || f.history.Served(d.clientID, d.client.Addr(), d.broker.Domain, d.end.Time-clusterWindow, d.end.Time+clusterWindow) {
+		if !missing || d.torn || d.waited || f.servesLately(d) {
 			return "", false
 		}
 		return apiName(key), true
