@@ -30,7 +30,7 @@ const closedAtOnce = time.Second
 // isMute reports whether the other side sent no byte after a ClientHello, and does not look like a
 // plaintext listener.
 func isMute(c *decode.Connection) bool {
-	if !c.Seen[reassembly.ToClient] || c.Bytes[reassembly.ToClient] > 0 || c.TLS == nil || !c.TLS.HasClientRandom {
+	if !c.Seen[reassembly.ToClient] || c.Bytes[reassembly.ToClient] > 0 || c.TLS == nil {
 		return false
 	}
 	return c.End.By == reassembly.ToBroker || time.Duration(c.End.At.Time-c.LastData[reassembly.ToBroker].Time) >= closedAtOnce
@@ -490,6 +490,6 @@ func handshakeFailed(c *decode.Connection) bool {
 	if c.TLS == nil || c.TLS.Established || c.Confusion != reassembly.NoConfusion && !isMute(c) || answersForeign(c) {
 		return false
 	}
-	return c.TLS.Alert != "" || ended(c) && c.Seen[reassembly.ToClient] && c.TLS.HasClientRandom && !c.Midstream &&
+	return c.TLS.Alert != "" || ended(c) && c.Seen[reassembly.ToClient] && (c.TLS.HasClientRandom || isMute(c)) && !c.Midstream &&
 		(c.TLS.Undecrypted == 0 || sealed.RefusedCertificate(c) != sealed.NotRefused)
 }

@@ -343,6 +343,9 @@ func TestSecurityRules(t *testing.T) {
 			c.LastData[reassembly.ToBroker], c.End.By, c.End.HasAcked = at(4), reassembly.ToClient, true
 		})), []string{"KV9004 TLS handshake failed on 4 connections: closed by the broker without a byte"}},
 		{"TLS without an answer that the client closes does not either", mute(3, 5, reassembly.ToBroker), []string{"KV9004 TLS handshake failed on 3 connections: no byte came from the other side"}},
+		{"the same, of which a short snapshot length left no client random", []any{connectionOf(0, 1, 5, tlsOf(failed, func(i *tlsrecord.Info) { i.HasClientRandom = false }), confused(reassembly.TLSToClear, 0), func(c *decode.Connection) {
+			c.End.By = reassembly.ToBroker
+		})}, []string{"KV9004 TLS handshake failed on 1 connection: no byte came from the other side"}},
 		{"an alert of the client, and the broker's side is not in the capture", []any{connectionOf(0, 1, 9, tlsOf(failed, func(i *tlsrecord.Info) { i.Alert = "internal_error" }), func(c *decode.Connection) {
 			c.Seen[reassembly.ToClient], c.Bytes[reassembly.ToClient], c.End.By = false, 0, reassembly.ToBroker
 		})}, []string{"KV9004 TLS handshake failed on 1 connection: alert internal_error from the client"}},
