@@ -1,6 +1,7 @@
 package write
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -57,10 +58,7 @@ func excludedText(r *model.Report, f *model.Finding) string {
 	}
 	text := strings.Join(parts, ", ") + suffix
 	if open := openText(f); open != "" {
-		if text != "" {
-			text += "; "
-		}
-		text += "not excluded: " + open
+		text = cmp.Or(text, "nothing") + "; not excluded: " + open
 	}
 	return text
 }

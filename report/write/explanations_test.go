@@ -106,3 +106,18 @@ func TestEveryLimitIsSaidInWords(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// TestExcludedText: the line also says that nothing is excluded.
+func TestExcludedText(t *testing.T) {
+	frame, capture := uint64(7), uint32(0)
+	out := []model.Explanation{{Cause: "restart", Frame: &frame, Capture: &capture}}
+	open := []model.Explanation{{Cause: "proxy"}, {Cause: "size"}}
+	for want, f := range map[string]*model.Finding{
+		"": {}, "restart (frame 7)": {RuledOut: out}, "restart (frame 7); not excluded: proxy and size": {RuledOut: out, NotRuledOut: open},
+		"nothing; not excluded: proxy and size": {NotRuledOut: open},
+	} {
+		if got := excludedText(&model.Report{}, f); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
