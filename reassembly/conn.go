@@ -100,6 +100,7 @@ func (c *conn) segment(it *item) {
 			c.info.Refused = true
 		}
 		c.recordEnd(c.endOf(Reset, d, it))
+		c.info.End.Overrun = c.info.End.Overrun || c.info.End.Kind == Closed && c.info.End.By == d
 		if c.reset < 0 {
 			c.reset = c.w.ticks
 			c.resetMark = resetMark{it.dir, it.seq, c.half[it.dir.Reverse()].next}

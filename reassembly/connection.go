@@ -62,6 +62,8 @@ type End struct {
 	By Direction
 	// HasAcked is false if Acked is unknown: the packet acknowledges nothing, or was not captured.
 	HasAcked bool
+	// Overrun: the side that closed then sent a RST. More bytes had arrived, which it did not read.
+	Overrun bool
 	// Unacked is how many of the client's last bytes the broker had not acknowledged when the
 	// connection was over.
 	Unacked uint32

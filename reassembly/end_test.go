@@ -41,7 +41,7 @@ func TestEndSaysWhatWasReceived(t *testing.T) {
 			c.Fin(capturetest.ToClient)
 			c.Send(capturetest.ToBroker, second)
 			c.Reset(capturetest.ToClient)
-		}, End{Kind: Closed, By: ToClient, Acked: begin, HasAcked: true}},
+		}, End{Kind: Closed, By: ToClient, Acked: begin, HasAcked: true, Overrun: true}},
 		"FIN captured behind the second that crossed it": {func(r *capturetest.Recorder) {
 			c := answered(r)
 			c.Silent = true

@@ -32,6 +32,8 @@ type play struct {
 	tls   string // version
 	mid   bool   // joined midstream
 	lost  bool   // an exchange after ApiVersions is missing
+	// overrun: the side that closed then sent a RST.
+	overrun bool
 }
 
 // Sizes of messages of librdkafka and Kafka 2.1.1, and of others.
@@ -100,8 +102,11 @@ func (p *play) connection(stream uint32) *decode.Connection {
 	now += int64(p.delay)
 	c.End = reassembly.End{Kind: p.end, By: p.by, At: position()}
 	c.Last = c.End.At
+	c.End.Overrun = p.overrun
 	if p.late {
-		wr.record(21, p.by == reassembly.ToClient, 26, position())
+		at := position()
+		wr.record(21, p.by == reassembly.ToClient, 26, at)
+		c.LastData[p.by.Reverse()] = at
 	} else if !p.quiet {
 		if p.tls13 {
 			wr.record(23, p.by == reassembly.ToBroker, 2+17, c.End.At)
@@ -222,6 +227,10 @@ func TestRefusals(t *testing.T) {
 		{"the client leaves", plays(witness, times(3, left(0, append(served, fetch)...))), nil},
 		{"the client announces its leave first", plays(witness, times(3, with(left(0, append(served, fetch)...), func(p *play) { p.tls13 = true }))), nil},
 		{"the broker closes without a close_notify, and then the client sends one", plays(witness, times(3, with(refused, func(p *play) { p.late = true }))), []string{"92 3/3"}},
+		{"the same, and the broker answers that with a RST", plays(witness, times(3, with(refused, func(p *play) { p.late, p.overrun = true, true }))), []string{"92 3/3"}},
+		{"the broker answers with a RST what is not in the capture", plays(witness, times(3, with(refused, func(p *play) { p.overrun = true }))), nil},
+		{"no SASL, closed late but once", plays(modern, times(4, with(closed(0, versions3, table26, fetch), func(p *play) { p.delay = 300 * time.Millisecond })),
+			closed(9*time.Second, versions3, table26, fetch)), nil},
 		{"the client leaves without a close_notify, and then the broker sends one", plays(witness, times(3, with(left(0, append(served, fetch)...), func(p *play) { p.late = true }))), nil},
 		{"the broker closes an idle connection", plays(witness, times(3, closed(0, served...))), nil},
 		{"a long poll waits when the broker closes", plays(witness, times(3, with(refused, func(p *play) { p.delay = 300 * time.Millisecond }))), nil},

@@ -2,6 +2,7 @@ package sealed
 
 import (
 	"testing"
+	"time"
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
@@ -97,7 +98,7 @@ func TestLossHidesNegotiation(t *testing.T) {
 		{Case{Served: beforeRefusal}, false, true}, {Case{Served: beforeRefusal + 1, displaced: true}, false, true},
 		{Case{Served: beforeRefusal, displaced: true, hasAnswer: true}, false, true},
 	} {
-		if got := NewBook(neverDown).counts(&address{open: c.open}, &c.one, false); got != c.want {
+		if got := NewBook(neverDown).counts(&address{open: c.open}, &c.one, false, false); got != c.want {
 			t.Errorf("%+v, open %v: %v, want %v", c.one, c.open, got, c.want)
 		}
 	}
@@ -169,6 +170,44 @@ func TestSuppliedRelease(t *testing.T) {
 		}
 		if got := len(b.Refusals()); got != want {
 			t.Errorf("%s: %d refusals, want %d", name, got, want)
+		}
+	}
+}
+
+// TestMissingRequestsHaveNoNumber: if bytes in front of the last requests are missing, the responses
+// can be those of any of them.
+func TestMissingRequestsHaveNoNumber(t *testing.T) {
+	for _, gap := range []int64{0, 79} {
+		o := tlsrecord.NewOutline(false)
+		w, frame := writer{wrappings[0], o}, uint64(0)
+		at := func() capture.Position {
+			frame++
+			return capture.Position{Frame: frame, Time: int64(frame) * int64(time.Millisecond)}
+		}
+		w.handshake(at())
+		for _, n := range []int{versions0, table21, metadata, metadataSays} {
+			w.record(23, n > 0, w.w.content(n > 0, max(n, -n)), at())
+		}
+		if gap > 0 {
+			o.Gap(true, gap, at())
+		} else {
+			w.record(23, true, w.w.content(true, join), at())
+		}
+		w.record(23, true, w.w.content(true, fetch), at())
+		w.record(23, false, w.w.content(false, 60), at())
+		c := &reassembly.Connection{Seen: [2]bool{true, true}, Outline: o, TLS: &tlsrecord.Info{}, End: reassembly.End{Kind: reassembly.Closed, By: reassembly.ToClient, At: at()}}
+		if got := Read(&decode.Connection{Connection: c}).Refused; (got != nil) != (gap == 0) {
+			t.Errorf("%d bytes missing: %+v", gap, got)
+		}
+	}
+}
+
+// TestOverrunIsOfTheBroker: a client that closes may reset what it does not read. Nothing is missing.
+func TestOverrunIsOfTheBroker(t *testing.T) {
+	for by, want := range map[reassembly.Direction]bool{reassembly.ToClient: true, reassembly.ToBroker: false} {
+		p := play{say: negotiated(metadata, metadataSays, fetch), end: reassembly.Closed, by: by, overrun: true}
+		if got := Read(p.connection(0)); got.missing != want {
+			t.Errorf("closed towards %v: missing %v", by, got.missing)
 		}
 	}
 }

@@ -302,10 +302,14 @@ func (r *Reading) finish(c *decode.Connection, all, rest []turn, e end) {
 		r.missing = r.missing || t.isTorn()
 		r.torn = t.isTorn() || len(t.answers) == 0 && t.hasGuess()
 	}
+	// A RST behind the close answers bytes that the broker did not read, such as the rest of a large
+	// request. The capture lacks them.
+	isOverrun := c.End.Overrun && c.End.By == reassembly.ToClient && !c.End.At.Before(c.LastData[reassembly.ToBroker])
+	r.missing, r.torn = r.missing || isOverrun, r.torn || isOverrun
 	if r.missing || r.displaced {
 		r.ignored = nil // a response can be among the missing bytes
 	}
-	if len(rest) > 0 && e.byServer {
+	if len(rest) > 0 && e.byServer && !isOverrun {
 		r.refused(c, all, &rest[len(rest)-1], e)
 	}
 }
@@ -318,7 +322,8 @@ func (r *Reading) refused(c *decode.Connection, all []turn, last *turn, e end) {
 	open := last.requests
 	if len(last.answers) > 0 {
 		isUneven := func(t turn) bool { return len(t.requests) != len(t.answers) }
-		if len(last.answers) >= len(open) || slices.ContainsFunc(all[:len(all)-1], isUneven) {
+		isGuess := func(m message) bool { return m.guessed } // more than one request, perhaps
+		if len(last.answers) >= len(open) || slices.ContainsFunc(all[:len(all)-1], isUneven) || slices.ContainsFunc(open, isGuess) {
 			return
 		}
 		open = open[len(last.answers):]

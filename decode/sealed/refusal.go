@@ -118,9 +118,15 @@ func (b *Book) refusal(a *address, size int, s *sizeCount) (r Refusal, ok bool) 
 	if s.refused == 0 || s.ignored || r.ByPort && (a.likeness == NotKafka || !decode.IsKafkaPort(a.broker.Addr.Port())) {
 		return r, false
 	}
+	early := 0
+	for i := range s.cases {
+		if s.cases[i].Delay < failedAuthentication {
+			early++
+		}
+	}
 	// isDue: no stop of the broker explains the close either.
 	isDue := func(c *Case, again bool) bool {
-		return b.counts(a, c, again) && !a.stopped(c) && (a.isRunningAfter(c, false) || !b.isDown(a.broker, c.Closed.Time))
+		return b.counts(a, c, again, 2*early > len(s.cases)) && !a.stopped(c) && (a.isRunningAfter(c, false) || !b.isDown(a.broker, c.Closed.Time))
 	}
 	prompt := slices.ContainsFunc(s.cases, func(c Case) bool { return isDue(&c, false) })
 	served := false
@@ -207,10 +213,11 @@ const beforeRefusal = 2
 const answeredShare = 4
 
 // counts reports whether only the request itself explains a refusal, by its connection and the
-// address. again: another case of the same size counts.
-func (b *Book) counts(a *address, c *Case, again bool) bool {
+// address. again: another case of the same size counts. soon: most cases of that size were closed
+// sooner than after a failed authentication.
+func (b *Book) counts(a *address, c *Case, again, soon bool) bool {
 	// Otherwise the listener may require SASL.
-	noSASL := a.open || b.isDelaying(a) && (again || c.Delay < failedAuthentication)
+	noSASL := a.open || b.isDelaying(a) && soon
 	switch {
 	case (c.Slow || c.Paused) && !again:
 		return false
@@ -238,7 +245,7 @@ func (b *Book) counts(a *address, c *Case, again bool) bool {
 		// Brokers also refuse raw tokens (SaslHandshake v0) by a close.
 		return c.modern
 	}
-	return noSASL || c.Unnegotiated && (again || c.Delay < failedAuthentication)
+	return noSASL || c.Unnegotiated && soon
 }
 
 // isDelaying reports whether the broker closes late after a failed authentication, by the releases

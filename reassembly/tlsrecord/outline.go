@@ -235,9 +235,16 @@ func (o *Outline) add(rec outlined, at capture.Position) {
 // left out after the first firstRecords.
 func (o *Outline) Records() (records []Record, omitted uint64) {
 	records = make([]Record, 0, len(o.first)+len(o.last))
+	var latest [2]capture.Position // a record cannot end before the one that it follows
 	for _, part := range [][]outlined{o.first, o.last[o.next:], o.last[:o.next]} {
 		for i := range part {
-			records = append(records, o.record(&part[i]))
+			r := o.record(&part[i])
+			d := index01(r.ToServer)
+			if r.At.Before(latest[d]) {
+				r.At = latest[d]
+			}
+			latest[d] = r.At
+			records = append(records, r)
 		}
 	}
 	omitted = o.total - uint64(len(records))

@@ -201,3 +201,17 @@ func TestOutlineOrdersCaptures(t *testing.T) {
 		}
 	}
 }
+
+// TestOutlineKeepsTheOrderOfADirection: segments that were captured in another order.
+func TestOutlineKeepsTheOrderOfADirection(t *testing.T) {
+	o := NewOutline(false)
+	o.Data(false, rec(typeData, 180), frame(3))
+	o.Data(false, rec(typeData, 272), frame(2))
+	o.Data(true, rec(typeData, 92), frame(4))
+	records, _ := o.Records()
+	for i, want := range []Record{{At: frame(3), Size: 180}, {At: frame(3), Size: 272}, {At: frame(4), Size: 92, ToServer: true}} {
+		if records[i] != want {
+			t.Errorf("record %d: %+v, want %+v", i, records[i], want)
+		}
+	}
+}
