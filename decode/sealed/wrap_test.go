@@ -272,7 +272,8 @@ func TestWrapped(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, s := range scoreWrapped(t, names) {
-		if wrappings[i].mac == 0 && (s.named < 70 || s.apis*100 < s.answers*98) {
+		// Tables of no release, as scenes have, can be read as those of one.
+		if wrappings[i].mac == 0 && (s.named < 70 || s.apis*100 < s.answers*97) {
 			t.Errorf("%s: too little is recognised", wrappings[i].name)
 		}
 		t.Logf("%-34s %3d of %3d refused requests named, %3d of %3d answers read", wrappings[i].name, s.named, s.refused, s.apis, s.answers)
