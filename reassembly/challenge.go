@@ -162,12 +162,12 @@ func (t *flowTable) rival(s *capture.Segment, f *flow) *flow {
 		if !ok || g.alias != 0 || g.domain != f.domain || g.depth != f.depth {
 			continue
 		}
-		n := uint32(1 << 31)
+		n := g.distance(s, d)
 		switch {
 		case isSYN && g.seen[d] && g.base[d] == s.Seq:
 			n = 0
-		case !isSYN && g.distance(s, d) <= sameFlowWindow:
-			n = g.distance(s, d)
+		case isSYN || n > sameFlowWindow:
+			n = 1 << 31
 		}
 		if n < least || n == least && g.stream > best.stream {
 			best, least = g, n
