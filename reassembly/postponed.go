@@ -17,8 +17,8 @@ const (
 	postponedBytes = 128
 	// maxJudged is how many of them the next segment of their sender can prove forged.
 	maxJudged = 4
-	// maxHeader is how many bytes of a request show its header, if its client id is not long.
-	maxHeader = 64
+	// maxHeader is how many bytes of a request show its header and the beginning of its client id.
+	maxHeader = 24
 )
 
 // postponed are segments of one side that acknowledge bytes which were not delivered yet. Those
