@@ -34,6 +34,8 @@ type play struct {
 	lost  bool   // an exchange after ApiVersions is missing
 	// overrun: the side that closed then sent a RST.
 	overrun bool
+	// crossed: the client's close_notify comes before the broker's FIN.
+	crossed bool
 }
 
 // Sizes of messages of librdkafka and Kafka 2.1.1, and of others.
@@ -100,6 +102,9 @@ func (p *play) connection(stream uint32) *decode.Connection {
 		return &decode.Connection{Connection: c}
 	}
 	now += int64(p.delay)
+	if p.crossed {
+		c.LastData[reassembly.ToBroker] = position()
+	}
 	c.End = reassembly.End{Kind: p.end, By: p.by, At: position()}
 	c.Last = c.End.At
 	c.End.Overrun = p.overrun
@@ -228,6 +233,7 @@ func TestRefusals(t *testing.T) {
 		{"the client announces its leave first", plays(witness, times(3, with(left(0, append(served, fetch)...), func(p *play) { p.tls13 = true }))), nil},
 		{"the broker closes without a close_notify, and then the client sends one", plays(witness, times(3, with(refused, func(p *play) { p.late = true }))), []string{"92 3/3"}},
 		{"the same, and the broker answers that with a RST", plays(witness, times(3, with(refused, func(p *play) { p.late, p.overrun = true, true }))), []string{"92 3/3"}},
+		{"the same, between the broker's close_notify and its FIN", plays(witness, times(3, with(refused, func(p *play) { p.crossed, p.overrun = true, true }))), []string{"92 3/3"}},
 		{"the broker answers with a RST what is not in the capture", plays(witness, times(3, with(refused, func(p *play) { p.overrun = true }))), nil},
 		{"no SASL, closed late but once", plays(modern, times(4, with(closed(0, versions3, table26, fetch), func(p *play) { p.delay = 300 * time.Millisecond })),
 			closed(9*time.Second, versions3, table26, fetch)), nil},

@@ -302,9 +302,9 @@ func (r *Reading) finish(c *decode.Connection, all, rest []turn, e end) {
 		r.missing = r.missing || t.isTorn()
 		r.torn = t.isTorn() || len(t.answers) == 0 && t.hasGuess()
 	}
-	// A RST behind the close answers bytes that the broker did not read, such as the rest of a large
-	// request. The capture lacks them.
-	isOverrun := c.End.Overrun && c.End.By == reassembly.ToClient && !c.End.At.Before(c.LastData[reassembly.ToBroker])
+	// A RST behind the close answers bytes that the broker did not read: an alert of the client, or
+	// the rest of a large request, which the capture lacks.
+	isOverrun := c.End.Overrun && c.End.By == reassembly.ToClient && !lastRequest(all).Before(c.LastData[reassembly.ToBroker])
 	r.missing, r.torn = r.missing || isOverrun, r.torn || isOverrun
 	if r.missing || r.displaced {
 		r.ignored = nil // a response can be among the missing bytes
@@ -410,6 +410,16 @@ func closeLimit(all []turn) time.Duration {
 		fastest = 0
 	}
 	return min(max(promptly, slowAnswers*fastest), maxPromptly)
+}
+
+// lastRequest returns the packet in which the last request ends.
+func lastRequest(all []turn) (at capture.Position) {
+	for i := range all {
+		for j := range all[i].requests {
+			at = all[i].requests[j].at
+		}
+	}
+	return at
 }
 
 // lastAnswer returns the time of the last response before a request, 0 for none.
