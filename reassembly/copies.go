@@ -95,6 +95,8 @@ func (t *flowTable) isNearer(f, g *flow, d Direction) bool {
 		return f.ttl[r] > g.ttl[r]
 	case a != b && t.final(a) == t.final(b):
 		return t.final(b) == a
+	case a.addrPort() == b.addrPort() && (f.ttl[d] != 0 && f.ttl[d] == g.ttl[d] || f.ttl[r] != 0 && f.ttl[r] == g.ttl[r]):
+		return a.Domain < b.Domain // no router is between: one network for connections that begin in either direction
 	case g.alias != 0 && f.isFarther == g.isFarther:
 		return false
 	}

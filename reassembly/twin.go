@@ -58,10 +58,11 @@ type marked struct {
 }
 
 // needsMark reports whether to compare a segment of f: some with payload, the SYN, its answer, and
-// FINs.
+// FINs. Without payload, the FINs of connections with equal sequence numbers do not differ.
 func (f *flow) needsMark(s *capture.Segment, clock int64) bool {
 	if s.Length == 0 {
-		return s.Flags&(capture.SYN|capture.FIN) != 0
+		isMidstream := !f.synced[ToBroker] || !f.synced[ToClient]
+		return s.Flags&capture.SYN != 0 || s.Flags&capture.FIN != 0 && (f.marks > 0 || isMidstream)
 	}
 	return f.marks < marksPerFlow || f.held != nil || s.Seq*0x9e3779b1 < math.MaxUint32/sampled || f.marked != uint8(clock>>markInterval)
 }
