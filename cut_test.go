@@ -31,7 +31,7 @@ func TestCutAnywhere(t *testing.T) {
 	for name, keys := range captures(t) {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			t.Parallel()
-			i := int(crc32.ChecksumIEEE([]byte(filepath.Base(name))) >> 16) // its own cuts, whatever other captures there are
+			i := numberOf(name)
 			c := newCutCapture(t, capturetest.MustRead(name), keys, strings.Contains(name, "proxy-v2"))
 			c.partly = unrecognised[filepath.Base(name)]
 			n := len(c.packets)
@@ -43,6 +43,10 @@ func TestCutAnywhere(t *testing.T) {
 		})
 	}
 }
+
+// numberOf returns a number for a capture, by its name alone: it has cuts of its own, whatever other
+// captures there are.
+func numberOf(name string) int { return int(crc32.ChecksumIEEE([]byte(filepath.Base(name))) >> 16) }
 
 // TestCutPipelined starts busy connections at every packet, and loses one of the next packets. What
 // waits for the lost bytes is more than an undecided connection holds.
@@ -73,11 +77,10 @@ func TestCutCopies(t *testing.T) {
 		func(p []capturetest.Packet) []capturetest.Packet { return capturetest.Routed(p, 10, 20, late) },
 		capturetest.Translated,
 	}
-	i := 0
 	for name, keys := range captures(t) {
-		i++
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			t.Parallel()
+			i := numberOf(name)
 			packets := capturetest.Randomize(capturetest.MustRead(name), uint64(i))
 			for n := range cuts {
 				from := (n*len(packets) + i) / cuts % len(packets)

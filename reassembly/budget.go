@@ -139,7 +139,7 @@ func (c *conn) isOneSegment() bool {
 	return c.turns == 1 && c.tls == nil && c.preface == nil && c.doubted == nil && c.postponed == nil
 }
 
-// drop ends a connection of one segment, which anyone can send, and tells nobody: limits count it.
+// drop ends a connection of one segment, which anyone can send, and reports it to nobody: limits count it.
 func (c *conn) drop() {
 	for d, h := range c.half {
 		if h.hole != nil {
@@ -154,10 +154,7 @@ func (c *conn) drop() {
 		c.dialogue.handler.Drop()
 	}
 	c.over, c.dialogue, c.mode = true, dialogue{}, ignored
-	c.w.forget(c)
-	if !c.isWaiting {
-		c.w.ended = append(c.w.ended, c)
-	}
+	c.leave()
 }
 
 // prune drops evicted connections from waiting once they are half of it: the next tick can be far.

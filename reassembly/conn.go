@@ -370,10 +370,7 @@ func (c *conn) finish(how EndKind, at capture.Position) {
 	c.dropDoubts()
 	if c.isUnproven { // it was over before
 		c.mode = ignored
-		c.w.forget(c)
-		if !c.isWaiting {
-			c.w.ended = append(c.w.ended, c)
-		}
+		c.leave()
 		return
 	}
 	if c.tls != nil || c.isDescribed {
@@ -389,6 +386,11 @@ func (c *conn) finish(how EndKind, at capture.Position) {
 		c.traceEnd()
 	}
 	c.dialogue, c.tls, c.mode = dialogue{}, nil, ignored
+	c.leave()
+}
+
+// leave removes a connection that is over from those of the worker.
+func (c *conn) leave() {
 	c.w.forget(c)
 	delete(c.w.closing, c)
 	if !c.isWaiting { // otherwise the tick adds it

@@ -288,7 +288,8 @@ type Shard[R any] interface {
 	// Open returns the handler for a connection that speaks Kafka.
 	Open(c *Connection) Handler
 	// Closed is called once for every connection, Kafka or not, after its Handler's End, but not
-	// after Drop. c must not be changed. The shard may keep c until the results of the next Take were collected.
+	// after Drop. c must not be changed. The shard may keep c until the results of the next Take were
+	// collected.
 	Closed(c *Connection)
 	// Take returns the results since the last call. old is the result of an earlier call that is
 	// no longer in use, or the zero value; its memory can be reused.

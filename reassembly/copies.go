@@ -184,7 +184,7 @@ func (c *conn) locate(near, others sides) {
 	other := [2]netip.AddrPort{others[c.swapped].addrPort(), others[c.swapped.Reverse()].addrPort()}
 	hasTarget := false
 	for _, p := range i.Odd().Prefaces {
-		hasTarget = hasTarget || p.Kind > ProxyV2 && p.Target != ""
+		hasTarget = hasTarget || p.leads()
 		if p.Source.IsValid() {
 			own[1], other[1] = was[1], was[1]
 		}

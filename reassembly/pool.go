@@ -118,7 +118,7 @@ type item struct {
 	end     EndKind
 	// isProven: a wrong checksum is not the sender's (flow.proof).
 	isProven bool
-	// isForeign: it has not the timestamps of the connection (stamps.isForeign).
+	// isForeign: it lacks the timestamps of the connection (flow.isForeign).
 	isForeign bool
 }
 

@@ -240,8 +240,8 @@ func (c *conn) accept(f *preface) {
 	if f.Source.IsValid() {
 		c.info.Client = f.Source
 	}
-	if f.Kind <= ProxyV2 || f.Target == "" {
-		return // the target of the PROXY protocol is the load balancer itself
+	if !f.leads() {
+		return
 	}
 	if broker, err := netip.ParseAddrPort(f.Target); err == nil {
 		c.info.Broker = broker

@@ -50,6 +50,10 @@ type Preface struct {
 	Problem string
 }
 
+// leads reports whether the bytes behind the preface go to its target. The target of the PROXY
+// protocol is the load balancer itself.
+func (p *Preface) leads() bool { return p.Kind > ProxyV2 && p.Target != "" }
+
 // parseState is the result of parsing a preface.
 type parseState uint8
 

@@ -323,8 +323,9 @@ func (s *addressRecord) add(c *decode.Connection) {
 		if s.through == nil {
 			s.through = map[netip.Addr]int64{}
 		}
-		if _, known := s.through[c.Client.Addr()]; known || len(s.through) < maxClientMembers {
-			s.through[c.Client.Addr()] = max(s.through[c.Client.Addr()], c.First.Time)
+		client := c.Client.Addr()
+		if latest, known := s.through[client]; known || len(s.through) < maxClientMembers {
+			s.through[client] = max(latest, c.First.Time)
 		}
 	}
 	if c.TLS != nil && s.serverName == "" {

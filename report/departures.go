@@ -170,17 +170,26 @@ func (f *findings) serves(d *departure) bool {
 
 // servesLately is serves by the requests within clusterWindow alone.
 func (f *findings) servesLately(d *departure) bool {
-	since := max(f.history.TableSince(d.broker, d.end.Time), d.end.Time-clusterWindow)
-	return f.history.Served(d.clientID, d.client.Addr(), d.broker.Domain, since, d.end.Time+clusterWindow)
+	return f.history.Served(d.clientID, d.client.Addr(), d.broker.Domain, f.lately(d), d.end.Time+clusterWindow)
+}
+
+// lately returns when the time began that counts for d: clusterWindow before it, or when the broker
+// began to advertise its ranges.
+func (f *findings) lately(d *departure) int64 {
+	return max(f.history.TableSince(d.broker, d.end.Time), d.end.Time-clusterWindow)
 }
 
 // excused reports whether something else explains why the client sent nothing on the connection of
 // d: it was served on another one, or was refused there. What was before the broker advertised
 // other ranges explains nothing.
 func (f *findings) excused(d *departure) bool {
-	addr, since := d.client.Addr(), f.history.TableSince(d.broker, d.end.Time)
-	return f.history.Found(d.clientID, addr, d.broker.Domain, max(since, d.end.Time-clusterWindow), d.end.Time+clusterWindow) ||
-		f.history.Suspected(d.clientID, addr, d.broker, since)
+	return f.history.Found(d.clientID, d.client.Addr(), d.broker.Domain, f.lately(d), d.end.Time+clusterWindow) || f.suspected(d)
+}
+
+// suspected reports whether the broker did not serve a request of the client of d since it
+// advertised its ranges.
+func (f *findings) suspected(d *departure) bool {
+	return f.history.Suspected(d.clientID, d.client.Addr(), d.broker, f.history.TableSince(d.broker, d.end.Time))
 }
 
 // isController reports whether a table is from the listener of a KRaft controller: it has Vote,

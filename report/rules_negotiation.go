@@ -388,7 +388,7 @@ var clientLeftRule = Rule{
 			return "", false
 		}
 		if isController(d.ranges) { // a broker that serves the client may have sent it here
-			return atController, !f.history.Suspected(d.clientID, d.client.Addr(), d.broker, f.history.TableSince(d.broker, d.end.Time))
+			return atController, !f.suspected(d)
 		}
 		if f.serves(d) || f.excused(d) {
 			return "", false

@@ -104,7 +104,9 @@ const writeTxnMarkersKey = 27
 
 // isPrelude reports whether an API is SaslHandshake, ApiVersions or SaslAuthenticate: any
 // connection begins with them.
-func isPrelude(key int16) bool { return key == 17 || key == apiVersionsKey || key == 36 }
+func isPrelude(key int16) bool {
+	return key == saslHandshakeKey || key == apiVersionsKey || key == saslAuthenticateKey
+}
 
 // The roles of brokers and controllers among themselves.
 const (

@@ -260,7 +260,7 @@ func (b *Book) isDelaying(a *address) bool {
 // fetchOf21 is the max version of Fetch in Kafka 2.1.
 const fetchOf21 = 10
 
-// Supply tells the ranges of brokers whose ApiVersions responses are not in the input.
+// Supply sets the ranges of brokers whose ApiVersions responses are not in the input.
 func (b *Book) Supply(r *decode.Ranges) {
 	fetch, _ := r.Find(fetchKey)
 	b.delaying = fetch.Max >= fetchOf21

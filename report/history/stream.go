@@ -29,7 +29,11 @@ const (
 // prove that the broker has all APIs that the client needs. kafka-clients 0.10.2 sends the JoinGroup
 // that Kafka 4.0.0 refuses only when it has found the coordinator.
 func IsPreface(key int16) bool {
-	return slices.Contains([]int16{keyMetadata, keyFindCoordinator, keySaslHandshake, keyApiVersions, keySaslAuthenticate}, key)
+	switch key {
+	case keyMetadata, keyFindCoordinator, keySaslHandshake, keyApiVersions, keySaslAuthenticate:
+		return true
+	}
+	return false
 }
 
 // noStage is the stage of a connection whose last answer was an error.
