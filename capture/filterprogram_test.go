@@ -90,10 +90,12 @@ func (f *Filter) netExpression(what func(netip.Prefix) bool) string {
 func (f *Filter) wideExpression() string {
 	tunnels := func(first string) string {
 		var list []string
-		for _, p := range append([]uint16{4789, 8472, 4790, 6081, 1701, 2152, 4754, 6635}, f.TunnelPorts...) {
+		for _, p := range append([]uint16{1701, 2152, 3544, 4341, 4754, 4789, 4790, 5247, 6080, 6081, 6635, 8472, 37008}, f.TunnelPorts...) {
 			list = append(list, fmt.Sprintf("udp dst port %d", p))
 		}
-		list = append(list, "udp src port 1701")
+		for _, p := range []uint16{1701, 2152, 3544, 5247} {
+			list = append(list, fmt.Sprintf("udp src port %d", p))
+		}
 		return fmt.Sprintf("(%s = 17 and (%s))", first, strings.Join(list, " or "))
 	}
 	is := func(first string, numbers ...int) string {
@@ -122,7 +124,7 @@ func (f *Filter) wideExpression() string {
 		is("ip6[6]", 4, 41, 47, 51, 97, 115, 137, 43, 44, 60, 135, 139, 140),
 		"(ip6[6] = 0 and ip6[40] != 58)",
 		tunnels("ip6[6]"),
-		is("ether[12:2]", 0x8847, 0x8848, 0x8864, 0x6559, 0x880b, 0x88e5, 0x88e7, 0x8903, 0x8926, 0x894f),
+		is("ether[12:2]", 0x6558, 0x6559, 0x880b, 0x8847, 0x8848, 0x8864, 0x88e5, 0x88e7, 0x8903, 0x8909, 0x8926, 0x893f, 0x894f),
 		"(ether[12:2] <= 1500 and ether[14:2] = 0xaaaa)",
 	}, " or ")
 }
@@ -326,7 +328,8 @@ func (j *judge) checkMatch(t testing.TB, d *Dissector, packet []byte, own bool) 
 	}
 }
 
-// randomPacket returns an Ethernet frame with random values in all fields that programs read.
+// randomPacket returns an Ethernet frame with random values in all fields that programs read,
+// among them every number of the table of encapsulations.
 func randomPacket(r *rand.Rand) []byte {
 	pick := func(values ...int) int { return values[r.IntN(len(values))] }
 	b := make([]byte, 12, 128)
@@ -336,9 +339,11 @@ func randomPacket(r *rand.Rand) []byte {
 		b = binary.BigEndian.AppendUint16(b, uint16(r.Int()))
 	}
 	protocol := byte(pick(6, 6, 6, 6, 6, 17, 17, 1, 58, 4, 41, 47, 51, 97, 115, 137, 0, 43, 44, 60, 50, 132, 135, 139, 140))
+	of := func(numbers []uint32) int { return int(numbers[r.IntN(len(numbers))]) }
 	ports := func() []byte {
-		b := binary.BigEndian.AppendUint16(nil, uint16(pick(9092, 9093, 19092, 22, 443, 50000, 1701, r.IntN(65536))))
-		return binary.BigEndian.AppendUint16(b, uint16(pick(9092, 9093, 22, 443, 4789, 8472, 4790, 6081, 1701, 2152, 4754, 6635, 14789, 50001)))
+		b := binary.BigEndian.AppendUint16(nil, uint16(pick(9092, 9093, 19092, 22, 443, 50000, of(portSteps.values()), r.IntN(65536))))
+		tunnel := of(portSteps.values())
+		return binary.BigEndian.AppendUint16(b, uint16(pick(9092, 9093, 22, 443, 50001, 14789, tunnel, tunnel)))
 	}
 	rest := make([]byte, 40)
 	rest[12] = 5 << 4
@@ -369,7 +374,7 @@ func randomPacket(r *rand.Rand) []byte {
 		rest[0] = byte(pick(int(rest[0]), int(rest[0]), 58))
 		b = append(append(append(b, 0x86, 0xdd), ip...), rest...)
 	default:
-		b = binary.BigEndian.AppendUint16(b, uint16(pick(0x0806, 0x8847, 0x8848, 0x8863, 0x8864, 0x6559, 0x880b, 0x88e5, 0x88e7, 0x8903, 0x8926, 0x894f, 1500, 1501, 40)))
+		b = binary.BigEndian.AppendUint16(b, uint16(pick(0x0806, 0x8863, 1500, 1501, 40, of(tunnelTypes))))
 		b = append(b, byte(pick(0xaa, 0x42)), 0xaa, 3, 0, 0, 0, 8, 0)
 	}
 	for range pick(0, 0, 0, 1, 3) {
