@@ -147,6 +147,19 @@ func TestRefusalAfterRequest(t *testing.T) {
 	}
 }
 
+// TestRefusalBeforeALostAnswer: the client asked again, so the refusal is not the latest response.
+func TestRefusalBeforeALostAnswer(t *testing.T) {
+	d := newNetwork().open(t)
+	d.respond(d.request(hello(3)), ranges(0, 35))
+	d.request(hello(0))
+	d.h.Lost(reassembly.ToClient, d.net.next())
+	d.respond(d.request(requestOf(3, 7)), responseOf(3, 7))
+	list := exchanges(d.end(reassembly.Closed, reassembly.ToBroker))
+	if len(list) != 3 || list[1].Outcome != Unseen || list[2].NegotiationRefused {
+		t.Errorf("%+v", list)
+	}
+}
+
 // TestRefusalOfAnotherRequest: error 35 in a response to another request is not a refusal of
 // ApiVersions.
 func TestRefusalOfAnotherRequest(t *testing.T) {

@@ -183,7 +183,7 @@ type Exchange struct {
 	Misshapen bool
 	// Challenge: the SaslAuthenticate response contains a token. The authentication continues, or
 	// this was the last step of SCRAM or GSSAPI. With OAUTHBEARER it is a refusal (RFC 7628
-	// 3.2.2).
+	// 3.2.2). AWS_MSK_IAM has no challenge.
 	Challenge bool
 	// IsLone: it is the only request of its connection so far, of which the capture has nothing of the
 	// broker's side. That is one packet, which anyone can forge.

@@ -341,6 +341,7 @@ func (h *handler) read(p *pending, f *reassembly.Frame) answer {
 		a.errorCode, a.enabled = readHandshake(body, h.shard.share)
 	case keySaslAuthenticate:
 		a.errorCode, a.challenge, a.lifetime = readAuthenticate(p.version, body)
+		a.challenge = a.challenge && h.mechanism != mskIAM
 	case keyMetadata:
 		if a.cluster = h.shard.cluster(p.version, body); a.cluster == nil && size > int64(len(body)) {
 			h.shard.limits.Clusters++

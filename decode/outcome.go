@@ -23,6 +23,9 @@ func (h *handler) finish(p pending, outcome Outcome, a answer) {
 	waits := p.key != keyApiVersions && p.ranges == nil && h.waiting()
 	e := h.shard.exchanges.get()
 	h.fill(e, &p, outcome, &a)
+	if p.key == keyApiVersions && !refused && h.aside != nil {
+		h.aside.lastRefusal = capture.Position{} // the client asked again
+	}
 	switch {
 	case refused:
 		put := h.toAside()

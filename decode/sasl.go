@@ -8,6 +8,8 @@ import (
 )
 
 const (
+	// mskIAM is the mechanism whose only response has a document (aws-msk-iam-auth, README).
+	mskIAM = "AWS_MSK_IAM"
 	// maxMechanism bounds the bytes read of a SASL mechanism's name. RFC 4422 3.1 allows 20.
 	maxMechanism = 64
 	// maxMechanisms bounds the enabled mechanisms read from a response. Kafka has five.

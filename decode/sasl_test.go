@@ -253,6 +253,20 @@ func TestMechanismsAreBounded(t *testing.T) {
 	}
 }
 
+// TestNoChallengeOfMSK: the response of AWS_MSK_IAM ends the authentication.
+func TestNoChallengeOfMSK(t *testing.T) {
+	for mechanism, want := range map[string]bool{"AWS_MSK_IAM": false, "SCRAM-SHA-512": true} {
+		d := newNetwork().open(t)
+		d.respond(d.request(handshakeOf(1, mechanism)), enabled(1, 0, mechanism))
+		req, resp := authenticate(1, 0)
+		resp.(*kmsg.SASLAuthenticateResponse).SASLAuthBytes = []byte("{}")
+		d.respond(d.request(req), resp)
+		if x := exchanges(d.end(reassembly.Cut, 0))[1]; x.Challenge != want {
+			t.Errorf("%s: challenge %v, want %v", mechanism, x.Challenge, want)
+		}
+	}
+}
+
 // TestChallenge: a token in the response to SaslAuthenticate is reported in each version, and not
 // kept.
 func TestChallenge(t *testing.T) {

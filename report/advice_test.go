@@ -49,6 +49,7 @@ func TestAdviceCanBeFollowed(t *testing.T) {
 		{"nothing was answered, without a close", []any{exchangeOf(5, 0, 3, 12, noRange, silent)}, "KV2001", "security.protocol as well", "the port"},
 		{"the client did not ask", []any{exchangeOf(5, 0, 3, 12, noRange, closed)}, "KV2001", "--advertised", "start of the connection"},
 		{"the client may have asked", []any{exchangeOf(5, 0, 3, 12, noRange, closed, func(x *decode.Exchange) { x.Asked = decode.MaybeAsked })}, "KV2001", "start of the connection", "did not ask"},
+		{"the client asked, and the answer is missing", []any{exchangeOf(5, 0, 3, 12, noRange, closed, asked)}, "KV2001", "tcpdump -s 0", "negotiate"},
 		{"others are answered in the clear", []any{exchangeOf(1, 1, 3, 1, noRange), inTheClear, exchangeOf(5, 0, 3, 12, noRange, closed)}, "KV2001", "negotiate", "security.protocol"},
 		{"the same with SASL", []any{exchangeOf(1, 1, saslHandshakeKey, 1, noRange), exchangeOf(2, 1, 3, 1, noRange), inTheClear, exchangeOf(4, 2, 0, 1, noRange), exchangeOf(5, 2, 3, 12, noRange, closed), exchangeOf(9, 3, 3, 12, noRange, closed)}, "KV2001", "negotiate", "security.protocol"},
 		{"ApiVersions, nothing was answered", []any{exchangeOf(5, 0, apiVersionsKey, 4, closed), exchangeOf(9, 1, apiVersionsKey, 4, closed)}, "KV2002", "security.protocol", ""},

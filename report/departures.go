@@ -34,7 +34,7 @@ type departure struct {
 	asked bool
 	// waited: a request was not answered, so the next step of the client was captured.
 	waited bool
-	// left: the client ended the connection. closed: the broker ended it. soon: it ended within
+	// left: the client ended the connection, after the last answer. closed: the broker ended it. soon: it ended within
 	// spareAge of the answer.
 	left, closed, soon bool
 	// torn: bytes are missing, or a request was incomplete, or came before the answer.
@@ -72,7 +72,6 @@ func (f *findings) depart(c *decode.Connection, p past) {
 	} else if worked || !mayDepart(c, stage) {
 		return
 	}
-	left := ended(c) && c.End.By == reassembly.ToBroker
 	d := departure{
 		stream: c.Stream, broker: c.Endpoint(), client: c.Client, first: c.First, end: c.Last, answered: c.LastAnswer,
 		software: ownSoftware(c.Software), mechanism: ownText(c.Mechanism), ranges: c.Advertised, stage: stage, asked: c.AfterAdvertised > 0, waited: c.Unanswered > 0,
@@ -80,7 +79,8 @@ func (f *findings) depart(c *decode.Connection, p past) {
 	}
 	if ended(c) {
 		d.end = c.End.At
-		d.left, d.closed = left, !left
+		d.closed = c.End.By == reassembly.ToClient
+		d.left = !d.closed && c.LastAnswer.Before(d.end)
 		d.soon = d.end.Time-max(c.LastAnswer.Time, c.First.Time) < spareAge
 	}
 	if len(c.ClientIDs) > 0 {

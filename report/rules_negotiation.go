@@ -121,6 +121,9 @@ var unnegotiatedRule = Rule{
 			return interBroker
 		}
 		advice := fmt.Sprintf("Let %s negotiate its versions, or set it to the broker's release.", s.softwareName())
+		if s.sample.Exchange.Asked == decode.Asked {
+			advice = "Capture again, with whole packets and without loss (tcpdump -s 0 -B 65536): the answer to the client's ApiVersions request has no ranges or is missing."
+		}
 		if s.key.detail == elsewhere {
 			return advice + " See what stands behind the address: bring brokers of several releases there to one."
 		}
@@ -130,10 +133,13 @@ var unnegotiatedRule = Rule{
 		case !s.isInTheClear():
 			advice += " Check security.protocol as well."
 		}
-		if s.sample.Exchange.Asked == decode.NotAsked {
-			return advice + " To be sure, compare with the ranges of the broker's release: --advertised."
+		switch s.sample.Exchange.Asked {
+		case decode.NotAsked:
+			advice += " To be sure, compare with the ranges of the broker's release: --advertised."
+		case decode.MaybeAsked:
+			advice += " To be sure, capture from the start of the connection."
 		}
-		return advice + " To be sure, capture from the start of the connection."
+		return advice
 	},
 }
 

@@ -179,7 +179,7 @@ var authenticationRule = Rule{
 	},
 	departure: func(d *departure, f *findings) (detail string, fires bool) {
 		switch {
-		case d.torn || f.serves(d):
+		case d.torn || d.waited || f.serves(d):
 		case d.left && d.stage == saslHandshakeKey:
 			if join, ok := d.ranges.Find(joinGroupKey); ok && join.Min > 0 && d.mechanism == "GSSAPI" && d.software.Name != javaClient {
 				return leftWithoutJoinGroup, true
@@ -199,7 +199,7 @@ var authenticationRule = Rule{
 		case closedOnHandshake:
 			return fmt.Sprintf("%s sent for %s, and the broker closed the connection", s.request(), cmp.Or(truncate(s.sample.Exchange.Mechanism), "an unknown mechanism"))
 		case outOfOrder:
-			return s.request() + " sent after SaslHandshake instead of the credentials, and the broker closed the connection"
+			return s.request() + " sent before the authentication was complete, and the broker closed the connection"
 		case noHandshake:
 			return s.request() + " sent without SaslHandshake, and the broker closed the connection"
 		case leftAfterHandshake, leftWithoutJoinGroup:
@@ -220,7 +220,7 @@ var authenticationRule = Rule{
 		case leftWithoutJoinGroup:
 			return "librdkafka before 2.11.0 takes GSSAPI for unsupported where JoinGroup v0 is not advertised, as by Kafka 4.0.0 (KAFKA-19444). Other clients leave here where they have no credentials to send, such as a Kerberos ticket."
 		case outOfOrder:
-			return "After SaslHandshake, a broker accepts only the tokens of the authentication, and closes on any other request. No version is at fault."
+			return "Between SaslHandshake and the last token, a broker closes on any other request. No version is at fault."
 		case noHandshake:
 			return "SaslHandshake must name the mechanism before SaslAuthenticate. A broker closes without it. No version is at fault."
 		case leftAfterHandshake:

@@ -32,6 +32,9 @@ func TestAuthenticationsThatEnd(t *testing.T) {
 		}
 	}
 	byClient := func(*decode.Connection) {}
+	refused := func(c *decode.Connection) { byBroker(c); c.Unanswered = 1 }
+	waiting := func(c *decode.Connection) { c.Unanswered = 1 }
+	early := func(c *decode.Connection) { c.End.At = within(2, c.Stream) }
 	late := func(c *decode.Connection) { byBroker(c); c.End.At.Time += spareAge }
 	joined := func(c *decode.Connection) { byBroker(c); c.Midstream = true }
 	incomplete := func(c *decode.Connection) { byBroker(c); c.Oddities.Incomplete = 1 }
@@ -78,7 +81,10 @@ func TestAuthenticationsThatEnd(t *testing.T) {
 		{"the broker closes on a SaslAuthenticate, which says it", slices.Concat(try(0, byBroker, shake, on(saslAuthenticateKey, outcomeOf(decode.ClosedByBroker))), try(1, byBroker, shake, on(saslAuthenticateKey, outcomeOf(decode.ClosedByBroker))), try(2, byClient, shake)),
 			[]string{"KV2008 SaslAuthenticate v1 sent, and the broker closed the connection during the authentication"}},
 		{"another request follows the handshake", try(0, byBroker, shake, on(3, outcomeOf(decode.ClosedByBroker))),
-			[]string{"KV2008 Metadata v1 sent after SaslHandshake instead of the credentials, and the broker closed the connection"}},
+			[]string{"KV2008 Metadata v1 sent before the authentication was complete, and the broker closed the connection"}},
+		{"another version of the token is refused", slices.Concat(try(0, refused, shake), try(1, refused, shake)), nil},
+		{"the client leaves without an answer to the token", slices.Concat(try(0, waiting, shake), try(1, waiting, shake)), nil},
+		{"the client leaves before the answer", slices.Concat(try(0, early, shake), try(1, early, shake)), nil},
 		{"no handshake comes before the tokens", slices.Concat(try(0, byBroker, on(3), on(saslAuthenticateKey, outcomeOf(decode.ClosedByBroker))), try(1, byBroker, on(3), on(saslAuthenticateKey, outcomeOf(decode.ClosedByBroker)))),
 			[]string{"KV2008 SaslAuthenticate v1 sent without SaslHandshake, and the broker closed the connection"}},
 		{"another request follows the token", try(0, byBroker, shake, answer, on(3, outcomeOf(decode.ClosedByBroker))), nil},

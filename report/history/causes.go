@@ -60,7 +60,7 @@ func (v *view) hasOwnCause(k *Suspect) bool {
 // tokens (Apache Kafka, SaslServerAuthenticator).
 func (k *Suspect) isOutOfOrder() bool {
 	x, s := &k.Exchange, k.stream
-	return s.stage == keySaslHandshake && x.Key != keySaslHandshake && x.Key != keySaslAuthenticate && s.missing == 0 &&
+	return (s.stage == keySaslHandshake || s.stage == Challenged) && x.Key != keySaslHandshake && x.Key != keySaslAuthenticate && s.missing == 0 &&
 		!(s.handshakeV0 && s.sentMore) && endedByBroker(x) && int64(x.Took) <= prompt && s.authenticated.Before(x.Request)
 }
 

@@ -323,13 +323,16 @@ func TestOutOfOrder(t *testing.T) {
 		before, after  func(p *play, s uint32)
 		want           Cause
 	}{
-		"Metadata":                  {1, keyMetadata, nil, nil, nil, Authentication},
-		"ApiVersions":               {1, keyApiVersions, nil, nil, nil, Authentication},
-		"after v0":                  {0, keyMetadata, nil, nil, nil, Authentication},
-		"after v0 and a token":      {0, keyMetadata, token, nil, nil, Dropped},
-		"an alert after v1":         {1, keyMetadata, token, nil, nil, Authentication},
-		"bytes are missing":         {1, keyMetadata, func(c *decode.Connection) { c.Oddities = &reassembly.Oddities{Missing: 9} }, nil, nil, Unexplained},
-		"authenticated":             {1, keyMetadata, nil, func(p *play, s uint32) { p.send(s, keySaslAuthenticate, 1, answered, soon) }, nil, Dropped},
+		"Metadata":             {1, keyMetadata, nil, nil, nil, Authentication},
+		"ApiVersions":          {1, keyApiVersions, nil, nil, nil, Authentication},
+		"after v0":             {0, keyMetadata, nil, nil, nil, Authentication},
+		"after v0 and a token": {0, keyMetadata, token, nil, nil, Dropped},
+		"an alert after v1":    {1, keyMetadata, token, nil, nil, Authentication},
+		"bytes are missing":    {1, keyMetadata, func(c *decode.Connection) { c.Oddities = &reassembly.Oddities{Missing: 9} }, nil, nil, Unexplained},
+		"authenticated":        {1, keyMetadata, nil, func(p *play, s uint32) { p.send(s, keySaslAuthenticate, 1, answered, soon) }, nil, Dropped},
+		"after a challenge": {1, keyMetadata, nil, func(p *play, s uint32) {
+			p.send(s, keySaslAuthenticate, 1, answered, soon, func(x *decode.Exchange) { x.Challenge = true })
+		}, nil, Authentication},
 		"the broker refuses others": {1, keyMetadata, nil, nil, func(p *play, _ uint32) { p.refuse() }, Authentication},
 	} {
 		p := newPlay(t)

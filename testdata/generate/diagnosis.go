@@ -7,6 +7,7 @@ import (
 
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 )
 
 // diagnosisScenes are for causes that were reported wrongly before.
@@ -271,6 +272,39 @@ func diagnosisScenes() []scene {
 					t.negotiate(0, kafka4_0())
 					t.leave()
 					served.ask(1, 17)
+					s.Wait(time.Second)
+				}
+			}),
+		},
+		{
+			name:   "kv2008-near-token-above-max",
+			holds:  "SaslHandshake v1 answered, then SaslAuthenticate v2, of which Kafka 1.1 advertises v0: closed, three times",
+			yields: "KV1001; no KV2008: the version explains the close",
+			play: plays(func(s *stage) {
+				for range again {
+					t := s.connect(brokerA)
+					t.negotiate(0, ranges(kversion.V1_1_0(), nil))
+					t.handshake(1)
+					t.n++
+					t.Send(capturetest.ToBroker, capturetest.SaslAuthenticate(2, t.n, t.id, token(wrongPassword)))
+					t.Close(capturetest.ToClient)
+					s.Wait(time.Second)
+				}
+			}),
+		},
+		{
+			name:   "kv2008-fires-before-the-last-token",
+			holds:  "SCRAM: the first token is answered with a challenge, then Metadata v9 is closed instead of the next token, three times",
+			yields: "KV2008 for Metadata; no KV2009",
+			play: plays(func(s *stage) {
+				for range again {
+					t := s.connect(brokerA)
+					t.negotiate(3, kafka2_8())
+					t.n++
+					t.Exchange(capturetest.SaslHandshake(1, t.n, t.id, "SCRAM-SHA-256"), capturetest.SaslHandshakeResponse(t.n, 0, "SCRAM-SHA-256"))
+					t.n++
+					t.Exchange(capturetest.SaslAuthenticate(1, t.n, t.id, token("")), capturetest.SaslAuthenticateResponse(1, t.n, 0, "", token("")))
+					t.refused(3, 9)
 					s.Wait(time.Second)
 				}
 			}),
