@@ -115,7 +115,7 @@ const maxMechanisms = 8
 // The details of authenticationRule without an error code. closedInside: the broker closed on a
 // SaslAuthenticate, closedOnHandshake: on a SaslHandshake. outOfOrder: the same on another request.
 // noHandshake: no SaslHandshake was answered before. closedOnTokens: the same for tokens without a
-// header. leftAfterHandshake and leftAfterChallenge: the client closed after an answered
+// header. notAnswered: the client left without an answer to its token. leftAfterHandshake and leftAfterChallenge: the client closed after an answered
 // SaslHandshake, or after the broker's first token. leftWithoutJoinGroup: the same after GSSAPI,
 // where librdkafka may miss JoinGroup v0.
 const (
@@ -125,6 +125,7 @@ const (
 	noHandshake          = "no handshake"
 	closedOnTokens       = "closed on tokens"
 	leftAfterHandshake   = "left"
+	notAnswered          = "not answered"
 	leftWithoutJoinGroup = "left, no JoinGroup v0"
 	leftAfterChallenge   = "left after a challenge"
 )
@@ -148,7 +149,7 @@ var authenticationRule = Rule{
 		What: "The broker refused the SASL mechanism that the client asked for, or its credentials.",
 		Why:  "The broker closes the connection afterwards, and the client may report no more than a disconnect. The cause is the authentication. No version is at fault.",
 		Wire: "SaslHandshake (api_key 17) or SaslAuthenticate (api_key 36) with an error code in the response. Or a FIN or RST from the broker on a request between SaslHandshake and the last token. Or, at least twice: " +
-			"a FIN or RST from the broker on SaslHandshake, or after SaslHandshake v0 and tokens without a header, or a client that closes after the handshake or after the broker's first token. The contents of tokens are never read.",
+			"a FIN or RST from the broker on SaslHandshake, no answer to SaslAuthenticate, a FIN or RST after SaslHandshake v0 and tokens without a header, or a client that closes after the handshake or after the broker's first token. The contents of tokens are never read.",
 		Do: "If the mechanism is refused, set sasl.mechanism to one that the broker enables. If the credentials are refused, check user, password, token or ticket. The broker's log has the reason.",
 	},
 	explains: true, omits: []string{"authentication", "size"},
@@ -167,6 +168,8 @@ var authenticationRule = Rule{
 			detail = outOfOrder
 		case k.LacksHandshake():
 			detail = noHandshake
+		case k.Exchange.Outcome == decode.Left:
+			detail = notAnswered
 		}
 		return detail, r.Cause == history.Authentication
 	},
@@ -200,6 +203,8 @@ var authenticationRule = Rule{
 			return fmt.Sprintf("%s sent for %s, and the broker closed the connection", s.request(), cmp.Or(truncate(s.sample.Exchange.Mechanism), "an unknown mechanism"))
 		case outOfOrder:
 			return s.request() + " sent before the authentication was complete, and the broker closed the connection"
+		case notAnswered:
+			return s.request() + " sent, and the broker did not answer until the client gave up"
 		case noHandshake:
 			return s.request() + " sent without SaslHandshake, and the broker closed the connection"
 		case leftAfterHandshake, leftWithoutJoinGroup:
@@ -221,6 +226,8 @@ var authenticationRule = Rule{
 			return "librdkafka before 2.11.0 takes GSSAPI for unsupported where JoinGroup v0 is not advertised, as by Kafka 4.0.0 (KAFKA-19444). Other clients leave here where they have no credentials to send, such as a Kerberos ticket."
 		case outOfOrder:
 			return "Between SaslHandshake and the last token, a broker closes on any other request. No version is at fault."
+		case notAnswered:
+			return "A broker that checks tokens with another service (LDAP, OAuth) answers when that service does. No version is at fault."
 		case noHandshake:
 			return "SaslHandshake must name the mechanism before SaslAuthenticate. A broker closes without it. No version is at fault."
 		case leftAfterHandshake:
@@ -244,6 +251,9 @@ var authenticationRule = Rule{
 		}
 		if s.key.detail == outOfOrder || s.key.detail == noHandshake {
 			return fmt.Sprintf("See in the log of %s whether the authentication failed before. Otherwise use a release that sends SaslHandshake, its tokens, and then other requests.", s.softwareName())
+		}
+		if s.key.detail == notAnswered {
+			return "See in the broker's log what its login module waits for."
 		}
 		if s.key.detail == leftAfterChallenge {
 			return "Look at the client's log; for OAUTHBEARER check the access token: its expiry, issuer, audience and scope, and the broker's log."

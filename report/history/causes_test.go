@@ -558,3 +558,19 @@ func TestOneLateAuthenticationErasesNoOthers(t *testing.T) {
 		}
 	}
 }
+
+// TestSilenceOnTokens: a token that is never answered, while the address answers others, is no fault
+// of its version. Once, the broker may have been away.
+func TestSilenceOnTokens(t *testing.T) {
+	for times, want := range map[int]Cause{1: Away, 2: Authentication} {
+		p := newPlay(t)
+		for range times {
+			s := p.connect()
+			p.send(s, keySaslHandshake, 1, answered, soon)
+			p.send(s, keySaslAuthenticate, 1, decode.Left, 30*time.Second)
+			p.endOf(s, func(c *decode.Connection) { c.Unanswered, c.End.By = 1, reassembly.ToBroker })
+			p.now += time.Second
+		}
+		p.expect(slices.Repeat([]Cause{want}, times)...)
+	}
+}

@@ -326,7 +326,8 @@ func (v *view) notServed(k *Suspect) Ruling {
 		r, _ := v.away(k, true)
 		return r
 	}
-	isToken := (x.Key == keySaslAuthenticate || x.Key == keySaslHandshake && v.refusedAgain(k)) && endedByBroker(x) && v.inRange(x)
+	isToken := v.inRange(x) && (x.Key == keySaslAuthenticate || x.Key == keySaslHandshake && endedByBroker(x)) &&
+		(x.Key == keySaslAuthenticate && endedByBroker(x) || v.refusedAgain(k))
 	if v.answeredInLife(k) {
 		r, away := v.away(k, true)
 		switch {
@@ -388,7 +389,7 @@ func (v *view) notServed(k *Suspect) Ruling {
 // captured. isSure is false then: the version may be at fault.
 func (v *view) turnsAway(k *Suspect) (is, isSure bool) {
 	x := &k.Exchange
-	if v.othersOpen(k) {
+	if v.othersOpen(k) || v.isBelowMin(x) {
 		return false, false
 	}
 	from, to := v.life(x.Request.Time)

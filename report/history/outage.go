@@ -48,7 +48,7 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 	case !isKnown && o.isRestart && v.refusedSince(k, &o) && !v.answersHigher(k):
 		return Ruling{}, false
 	case o.isRestart, v.unserved.anyIn(o.before.Time, o.after.Time):
-		isSure = !v.refusedAlone(k)
+		isSure = !v.refusedAlone(k) || v.aliveInLife(sent)
 	case turned, v.isTurnedAway(k), v.answersHigher(k):
 		isSure = turned && sure || v.isTurnedAway(k) || v.answersHigher(k)
 		o.before, _ = v.opened.lastBefore(sent + 1)
@@ -67,7 +67,7 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 			return Ruling{}, true // it may have hung, or may not support the version: nobody is blamed
 		}
 	case isKnown && x.Key == keyApiVersions && !v.servesSome(k):
-	case isKnown || !o.wasAlive || v.refusedAgain(k):
+	case isKnown || !o.wasAlive || v.refusedAgain(k) || x.Key != keyApiVersions && !v.inRange(x) && v.refusedAlone(k):
 		return Ruling{}, false
 	case !o.isBack && !v.openConnection(k), !v.aliveInLife(sent):
 		if !v.others(o.before.Time, o.after.Time, k) {
@@ -93,8 +93,7 @@ func (v *view) refusedSince(k *Suspect, o *outage) bool {
 }
 
 // refusedAlone reports whether the broker refused only the version of k in its life, again and
-// again, and answered nothing. It read each request and closed the connection. A proxy without a
-// backend does the same.
+// again. It read each request and closed the connection. A proxy without a backend does the same.
 func (v *view) refusedAlone(k *Suspect) bool {
 	from, _ := v.life(k.Exchange.Request.Time)
 	n := moments{}
@@ -108,7 +107,7 @@ func (v *view) refusedAlone(k *Suspect) bool {
 		}
 		n.add(x.Decided.Time)
 	}
-	return n.count >= againAndAgain && !v.aliveInLife(k.Exchange.Request.Time)
+	return n.count >= againAndAgain
 }
 
 // isTurnedAway reports whether the address turned away all new connections at the time of a
@@ -170,7 +169,7 @@ func (v *view) turnedAwayIn(p period) (found [2]*stream) {
 // came with Kafka 2.4, and clients choose it from the response to v3.
 func (v *view) answersHigher(k *Suspect) bool {
 	x := &k.Exchange
-	if x.Key != keyApiVersions || k.stream.answered.Time > 0 {
+	if x.Key != keyApiVersions || k.stream.answered.Time > 0 || v.isBelowMin(x) {
 		return false
 	}
 	from, to := v.life(x.Request.Time)
@@ -189,6 +188,16 @@ func (v *view) answersHigher(k *Suspect) bool {
 		}
 	}
 	return flexible && !asked && x.Version <= firstFlexible
+}
+
+// isBelowMin reports whether an ApiVersions request is below the range of ApiVersions that the
+// address advertised in the same life. Amazon MSK Serverless advertises v2 to v3.
+func (v *view) isBelowMin(x *decode.Exchange) bool {
+	from, to := v.life(x.Request.Time)
+	return x.Key == keyApiVersions && slices.ContainsFunc(v.adverts, func(a advert) bool {
+		r, ok := a.ranges.Find(keyApiVersions)
+		return ok && x.Version < r.Min && isIn(from, to)(a)
+	})
 }
 
 // servesSome reports whether the address refused a version again and again at the beginning of

@@ -484,6 +484,7 @@ func TestTablesThatAreCutShort(t *testing.T) {
 // v0: it turns connections away.
 func TestApiVersionsOfNewConnectionsAlone(t *testing.T) {
 	table := &decode.Ranges{APIs: []decode.API{{Key: keyMetadata, Range: decode.Range{Max: 13}}, {Key: keyApiVersions, Range: decode.Range{Max: 4}}}}
+	from2 := &decode.Ranges{APIs: []decode.API{{Key: keyApiVersions, Range: decode.Range{Min: 2, Max: 3}}}}
 	for name, c := range map[string]struct {
 		table    *decode.Ranges
 		versions []int16
@@ -496,6 +497,8 @@ func TestApiVersionsOfNewConnectionsAlone(t *testing.T) {
 		"not advertised, and v0 as well": {table, []int16{5, 0, 5}, false, Away},
 		"advertised, and others connect": {table, []int16{4, 4, 4}, true, Refused},
 		"no table with ApiVersions":      {playTable, []int16{4, 4, 4}, false, Refused},
+		"below the advertised min":       {from2, []int16{0, 0, 0}, false, Refused},
+		"the same, and others connect":   {from2, []int16{0, 0, 0}, true, Refused},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlay(t)
@@ -537,5 +540,40 @@ func TestLongPollsThatEndTogether(t *testing.T) {
 		if got := len(p.book.view(decode.Endpoint{Addr: playBroker}).restarts); got != want {
 			t.Errorf("%v: %d restarts, want %d", took, got, want)
 		}
+	}
+}
+
+// TestOneVersionRefusedToTheEnd: the address answered once. Then it reads each request of one
+// version, closes the connection, and answers nothing more.
+func TestOneVersionRefusedToTheEnd(t *testing.T) {
+	for name, c := range map[string]struct {
+		key      int16
+		versions []int16
+		outcome  decode.Outcome
+		took     time.Duration
+		know     func(*decode.Exchange)
+		want     Cause
+	}{
+		"one version":         {keyFetch, []int16{2, 2, 2}, closed, soon, noRange, Refused},
+		"ApiVersions":         {keyApiVersions, []int16{3, 3, 3}, closed, soon, noRange, Away},
+		"another one as well": {keyFetch, []int16{2, 2, 3}, closed, soon, noRange, Away},
+		"inside a range":      {keyFetch, []int16{2, 2, 2}, closed, soon, func(*decode.Exchange) {}, Away},
+		"reset":               {keyFetch, []int16{2, 2, 2}, decode.ResetByBroker, soon, noRange, Away},
+		"late":                {keyProduce, []int16{2, 2, 2}, closed, 10 * time.Second, noRange, Away},
+		"twice":               {keyFetch, []int16{2, 2}, closed, soon, noRange, Away},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlay(t)
+			first := p.connect()
+			p.send(first, keyMetadata, 0, answered, soon, noRange)
+			p.endOf(first, func(o *decode.Connection) { o.End.By = reassembly.ToBroker })
+			for _, version := range c.versions {
+				p.now += time.Second
+				s := p.connect()
+				p.send(s, c.key, version, c.outcome, c.took, c.know)
+				p.end(s, 1)
+			}
+			p.expect(slices.Repeat([]Cause{c.want}, len(c.versions))...)
+		})
 	}
 }
