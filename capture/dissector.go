@@ -79,6 +79,8 @@ type Dissector struct {
 	// trace, if not nil, records the headers of a packet.
 	trace  *trace
 	counts dissectorCounts
+	// state is that of the packet that is being parsed.
+	state dissection
 }
 
 // NewDissector returns a Dissector.
@@ -150,6 +152,7 @@ func mapIPv4(to *[16]byte, address []byte) {
 
 // dissection is the state of parsing one packet.
 type dissection struct {
+	*Dissector
 	// data are the captured bytes not parsed yet. length is their number on the wire, never less
 	// than len(data).
 	data   []byte
@@ -166,7 +169,7 @@ type dissection struct {
 	aligned bool
 	// depth counts tunnels, headers all headers.
 	depth, headers uint8
-	// layer and problem are the reason for stepUnparsed.
+	// layer is that of the header at data. With problem, it is the reason for stepUnparsed.
 	layer   Layer
 	problem Problem
 	// unknown is the protocol without a parser, for ProblemUnsupported.
@@ -175,85 +178,15 @@ type dissection struct {
 	time    int64
 	// segment is the result so far; its addresses are the innermost so far.
 	segment *Segment
-	// trace, if not nil, records the headers.
-	trace *trace
 }
-
-// step is the next action of a dissection.
-type step uint8
-
-// The steps. All up to stepSegment end the dissection.
-const (
-	// stepOther: the packet has no TCP.
-	stepOther step = iota
-	// stepUnparsed: the content is unknown; layer and problem are the reason.
-	stepUnparsed
-	// stepHeld: the packet is a fragment and does not complete a datagram.
-	stepHeld
-	// stepSegment: a TCP segment.
-	stepSegment
-
-	stepEthernet
-	stepLLC
-	stepVLAN
-	stepMPLS
-	stepPPPoE
-	stepIP
-	stepIPv4
-	stepIPv6
-	stepExtension
-	stepFragment6
-	stepAH
-	stepInIP
-	stepUDP
-	stepGRE
-	stepVXLAN
-	stepVXLANGPE
-	stepGeneve
-	stepERSPAN
-	stepTCP
-	stepICMP
-
-	// Rare headers.
-	stepCooked
-	stepCooked2
-	stepLoopback
-	stepNFLOG
-	stepPKTAP
-	stepPFLOG
-	stepPPP
-	stepDirectedPPP
-	stepHDLC
-	stepFrameRelay
-	stepIPoIB
-	step80211
-	stepRadiotap
-	stepPrism
-	stepPPI
-	stepVNTag
-	stepETag
-	stepMetaData
-	stepFabricPath
-	stepPBB
-	stepMACsec
-	stepNSH
-	stepEtherIP
-	stepL2TP
-	stepL2TPv3
-	stepGTP
-	stepTZSP
-	stepGUE
-	stepLISP
-	stepTeredo
-	stepCAPWAP
-)
 
 // dissect parses a packet header by header.
 func (d *Dissector) dissect(p *Packet, s *Segment) bool {
 	d.fragments.recycle()
 	s.NumberOnly = false
-	c := dissection{data: p.Data, length: max(int(min(p.Length, math.MaxInt32)), len(p.Data)), time: p.Time, segment: s, trace: d.trace}
-	switch d.descend(&c, c.link(p.Link)) {
+	c := &d.state
+	*c = dissection{Dissector: d, data: p.Data, length: max(int(min(p.Length, math.MaxInt32)), len(p.Data)), time: p.Time, segment: s}
+	switch c.descend(c.link(p.Link)) {
 	case stepSegment:
 		s.Position = p.Position
 		s.Domain, s.Depth, s.Fragmented = c.domain, c.depth, c.fragmented
@@ -274,145 +207,40 @@ func (d *Dissector) dissect(p *Packet, s *Segment) bool {
 }
 
 // descend parses one header after the other and returns the last step.
-func (d *Dissector) descend(c *dissection, next step) step {
+func (c *dissection) descend(next step) step {
 	for next > stepSegment {
 		if c.headers >= maxHeaders {
-			d.counts.deepHeaders++
-			return c.fail(LayerNesting, ProblemDepth)
+			c.counts.deepHeaders++
+			return c.failAt(LayerNesting, ProblemDepth)
 		}
 		c.headers++
 		if c.trace != nil {
 			c.trace.note(next, c)
 		}
-		switch next {
-		case stepEthernet:
-			next = c.ethernet()
-		case stepLLC:
-			next = c.llc()
-		case stepVLAN:
-			next = c.vlan()
-		case stepMPLS:
-			next = d.mpls(c)
-		case stepIP:
-			next = c.ip()
-		case stepIPv4:
-			next = d.ipv4(c)
-		case stepIPv6:
-			next = c.ipv6()
-		case stepExtension:
-			next = c.extension()
-		case stepFragment6:
-			next = d.fragment6(c)
-		case stepAH:
-			next = c.authentication()
-		case stepInIP:
-			next = d.inIP(c)
-		case stepUDP:
-			next = d.udp(c)
-		case stepGRE:
-			next = d.gre(c)
-		case stepVXLAN, stepVXLANGPE:
-			next = d.vxlan(c, next == stepVXLANGPE)
-		case stepGeneve:
-			next = d.geneve(c)
-		case stepERSPAN:
-			next = c.erspan()
-		case stepTCP:
-			next = c.tcp()
-		case stepCooked:
-			next = c.cooked()
-		case stepCooked2:
-			next = c.cooked2()
-		default:
-			next = d.descendRare(c, next)
+		h := &parsers[next]
+		c.layer = h.layer
+		if len(c.data) < h.least {
+			return c.cut(h.least)
 		}
+		next = h.parse(c)
 	}
 	return next
-}
-
-// descendRare is descend for rare headers.
-func (d *Dissector) descendRare(c *dissection, next step) step {
-	switch next {
-	case stepLoopback:
-		return c.loopback()
-	case stepNFLOG:
-		return c.nflog()
-	case stepPKTAP:
-		return c.pktap()
-	case stepPFLOG:
-		return d.pfLog(c)
-	case stepPPP:
-		return c.ppp()
-	case stepDirectedPPP:
-		return c.directedPPP()
-	case stepPPPoE:
-		return c.pppoe()
-	case stepHDLC:
-		return c.hdlc()
-	case stepFrameRelay:
-		return c.frameRelay()
-	case stepIPoIB:
-		return c.ipoib()
-	case step80211:
-		return d.dot11(c)
-	case stepRadiotap:
-		return d.radiotap(c)
-	case stepPrism:
-		return d.prism(c)
-	case stepPPI:
-		return c.ppi()
-	case stepVNTag:
-		return c.interfaceTag(6)
-	case stepETag:
-		return c.interfaceTag(8)
-	case stepMetaData:
-		return c.metaData()
-	case stepFabricPath:
-		return c.fabricPath()
-	case stepPBB:
-		return c.pbb()
-	case stepMACsec:
-		return c.macSec()
-	case stepNSH:
-		return c.nsh()
-	case stepEtherIP:
-		return d.etherIP(c)
-	case stepL2TP:
-		return d.l2tp(c)
-	case stepL2TPv3:
-		return d.l2tp3(c)
-	case stepGTP:
-		return d.gtp(c)
-	case stepTZSP:
-		return d.tzsp(c)
-	case stepGUE:
-		return d.gue(c)
-	case stepLISP:
-		return d.lisp(c)
-	case stepTeredo:
-		return d.teredo(c)
-	case stepCAPWAP:
-		return d.capwap(c)
-	case stepICMP:
-		return c.icmp()
-	}
-	panic("a step without a parser") // TestEveryStepHasAParser
 }
 
 // tcp parses a TCP header, which ends the dissection.
 func (c *dissection) tcp() step {
 	b, s := c.data, c.segment
 	if len(b) < tcpNeeded {
-		return c.cut(LayerTCP, tcpHeader)
+		return c.cut(tcpHeader)
 	}
 	s.setHeader(b)
 	offset := int(b[12]>>4) * 4
 	if c.length < tcpHeader || offset < tcpHeader || offset > c.length {
 		s.NumberOnly = true
 		if c.length < tcpHeader {
-			return c.fail(LayerTCP, ProblemShort)
+			return c.fail(ProblemShort)
 		}
-		return c.fail(LayerTCP, ProblemLength)
+		return c.fail(ProblemLength)
 	}
 	s.Length = uint32(c.length - offset)
 	s.Payload = b[min(offset, len(b)):]
@@ -444,25 +272,31 @@ func (c *dissection) trim(n int) {
 	}
 }
 
-// fail ends the dissection.
-func (c *dissection) fail(l Layer, p Problem) step {
-	c.layer, c.problem = l, p
+// fail ends the dissection at the current header.
+func (c *dissection) fail(p Problem) step {
+	c.problem = p
 	return stepUnparsed
+}
+
+// failAt ends the dissection at another layer.
+func (c *dissection) failAt(l Layer, p Problem) step {
+	c.layer = l
+	return c.fail(p)
 }
 
 // unsupported ends the dissection at a protocol that no parser supports.
 func (c *dissection) unsupported(l Layer, p Protocol) step {
 	c.unknown = p
-	return c.fail(l, ProblemUnsupported)
+	return c.failAt(l, ProblemUnsupported)
 }
 
 // cut ends the dissection at a header of need bytes that was not captured completely, or not
 // sent completely.
-func (c *dissection) cut(l Layer, need int) step {
+func (c *dissection) cut(need int) step {
 	if c.length < need {
-		return c.fail(l, ProblemShort)
+		return c.fail(ProblemShort)
 	}
-	return c.fail(l, ProblemCut)
+	return c.fail(ProblemCut)
 }
 
 // Kinds of network identifiers in a domain.
@@ -491,9 +325,9 @@ func (c *dissection) extend(kind, id uint32) {
 }
 
 // enter counts a tunnel. It returns false at the limit maxTunnels.
-func (d *Dissector) enter(c *dissection) bool {
+func (c *dissection) enter() bool {
 	if c.depth >= maxTunnels {
-		d.counts.deepTunnels++
+		c.counts.deepTunnels++
 		return false
 	}
 	c.depth++

@@ -72,15 +72,6 @@ var encapsulations = []encapsulation{
 	{name: "Geneve", step: stepGeneve, ports: []uint16{portGeneve}},
 }
 
-// Encapsulations returns the names of all headers around IP that a Dissector supports.
-func Encapsulations() []string {
-	var names []string
-	for i := range encapsulations {
-		names = append(names, encapsulations[i].name)
-	}
-	return names
-}
-
 // lookup maps a number in a header to the step of the next header.
 type lookup[N number] []entry[N]
 

@@ -97,7 +97,7 @@ func newDefragmenter() defragmenter {
 }
 
 // fragment adds a fragment, and continues with the datagram that it completes.
-func (d *Dissector) fragment(c *dissection, f fragment) step {
+func (c *dissection) fragment(f fragment) step {
 	switch next := c.follow(f.protocol); next {
 	case stepOther, stepUnparsed:
 		return next
@@ -108,10 +108,10 @@ func (d *Dissector) fragment(c *dissection, f fragment) step {
 	if !c.v6 {
 		key.protocol = f.protocol
 	}
-	m := &d.fragments
+	m := &c.fragments
 	m.expire(c.time)
 	if c.length == 0 || f.more && c.length%8 != 0 || f.offset+c.length > maxFragmentedDatagram {
-		return c.fail(LayerFragment, ProblemLength)
+		return c.failAt(LayerFragment, ProblemLength)
 	}
 	g := m.find(key, c.time)
 	if g == nil {

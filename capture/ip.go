@@ -26,26 +26,20 @@ const (
 
 // ip decides the version of an IP packet by its first 4 bits.
 func (c *dissection) ip() step {
-	if len(c.data) == 0 {
-		return c.cut(LayerIP, 1)
-	}
 	switch c.data[0] >> 4 {
 	case 4:
 		return stepIPv4
 	case 6:
 		return stepIPv6
 	}
-	return c.fail(LayerIP, ProblemVersion)
+	return c.fail(ProblemVersion)
 }
 
 // ipv4 parses an IPv4 header (RFC 791).
-func (d *Dissector) ipv4(c *dissection) step {
+func (c *dissection) ipv4() step {
 	b := c.data
-	if len(b) < ipv4Header {
-		return c.cut(LayerIP, ipv4Header)
-	}
 	if b[0]>>4 != 4 {
-		return c.fail(LayerIP, ProblemVersion)
+		return c.fail(ProblemVersion)
 	}
 	size := int(b[0]&15) * 4
 	total := int(binary.BigEndian.Uint16(b[2:]))
@@ -54,12 +48,12 @@ func (d *Dissector) ipv4(c *dissection) step {
 		total = c.length
 	}
 	if size < ipv4Header || total < size || total > maxDatagram {
-		return c.fail(LayerIP, ProblemLength)
+		return c.fail(ProblemLength)
 	}
 	c.limit(total)
 	c.packet = b
 	if len(b) < size {
-		return c.cut(LayerIP, size)
+		return c.cut(size)
 	}
 	c.v6 = false
 	mapIPv4(&c.segment.Src, b[12:16])
@@ -69,7 +63,7 @@ func (d *Dissector) ipv4(c *dissection) step {
 	if field&fragmentBits4 == 0 {
 		return c.follow(b[9])
 	}
-	return d.fragment(c, fragment{
+	return c.fragment(fragment{
 		id:       uint32(binary.BigEndian.Uint16(b[4:])),
 		offset:   int(field&fragmentOffset4) * 8,
 		more:     field&moreFragments4 != 0,
@@ -80,11 +74,8 @@ func (d *Dissector) ipv4(c *dissection) step {
 // ipv6 parses an IPv6 header (RFC 8200).
 func (c *dissection) ipv6() step {
 	b := c.data
-	if len(b) < ipv6Header {
-		return c.cut(LayerIP, ipv6Header)
-	}
 	if b[0]>>4 != 6 {
-		return c.fail(LayerIP, ProblemVersion)
+		return c.fail(ProblemVersion)
 	}
 	c.v6, c.packet = true, b
 	c.segment.Src, c.segment.Dst = [16]byte(b[8:24]), [16]byte(b[24:40])
@@ -98,7 +89,7 @@ func (c *dissection) ipv6() step {
 		}
 	}
 	if length > maxDatagram {
-		return c.fail(LayerIP, ProblemLength)
+		return c.fail(ProblemLength)
 	}
 	c.limit(length)
 	return c.follow(b[6])
@@ -146,7 +137,7 @@ func (c *dissection) follow(number uint8) step {
 			return stepICMP
 		}
 	case protocolESP:
-		return c.fail(LayerESP, ProblemEncrypted)
+		return c.failAt(LayerESP, ProblemEncrypted)
 	}
 	if next := protocolSteps.find(number); next != stepOther || !c.v6 {
 		return next
@@ -163,12 +154,9 @@ func (c *dissection) follow(number uint8) step {
 // extension parses an IPv6 extension header of the common form (RFC 6564 4).
 func (c *dissection) extension() step {
 	b := c.data
-	if len(b) < extensionMinimum {
-		return c.cut(LayerExtension, extensionMinimum)
-	}
 	size := int(b[1])*8 + 8
 	if len(b) < size {
-		return c.cut(LayerExtension, size)
+		return c.cut(size)
 	}
 	if c.protocol == protocolRouting {
 		c.route(b[:size])
@@ -196,33 +184,27 @@ func (c *dissection) route(h []byte) {
 func (c *dissection) authentication() step {
 	const minimum = 12
 	b := c.data
-	if len(b) < minimum {
-		return c.cut(LayerExtension, minimum)
-	}
 	size := int(b[1])*4 + 8
 	if size < minimum {
-		return c.fail(LayerExtension, ProblemLength)
+		return c.fail(ProblemLength)
 	}
 	if len(b) < size {
-		return c.cut(LayerExtension, size)
+		return c.cut(size)
 	}
 	c.skip(size)
 	return c.follow(b[0])
 }
 
 // fragment6 parses an IPv6 fragment header (RFC 8200 4.5).
-func (d *Dissector) fragment6(c *dissection) step {
+func (c *dissection) fragment6() step {
 	b := c.data
-	if len(b) < 8 {
-		return c.cut(LayerFragment, 8)
-	}
 	c.skip(8)
 	field := binary.BigEndian.Uint16(b[2:])
 	if field&(fragmentOffset6|moreFragments6) == 0 {
 		// A datagram in one fragment does not wait for others (RFC 6946).
 		return c.follow(b[0])
 	}
-	return d.fragment(c, fragment{
+	return c.fragment(fragment{
 		id:       binary.BigEndian.Uint32(b[4:]),
 		offset:   int(field & fragmentOffset6),
 		more:     field&moreFragments6 != 0,

@@ -137,9 +137,6 @@ func knownEtherType(t uint16) step {
 
 // ethernet parses an Ethernet header: addresses, then type or length.
 func (c *dissection) ethernet() step {
-	if len(c.data) < ethernetHeader {
-		return c.cut(LayerLink, ethernetHeader)
-	}
 	t := binary.BigEndian.Uint16(c.data[12:])
 	c.skip(ethernetHeader)
 	return c.typeOrLength(t)
@@ -163,7 +160,7 @@ func (c *dissection) llc() step {
 		return stepOther
 	}
 	if len(b) < size {
-		return c.cut(LayerLink, size)
+		return c.cut(size)
 	}
 	// The organization is 0 for EtherTypes, or 0xf8 for bridged ones (802.1H).
 	if b[3] != 0 || b[4] != 0 || b[5] != 0 && b[5] != 0xf8 {
@@ -175,9 +172,6 @@ func (c *dissection) llc() step {
 
 // vlan parses a VLAN tag after its type: priority, id and the next type.
 func (c *dissection) vlan() step {
-	if len(c.data) < 4 {
-		return c.cut(LayerVLAN, 4)
-	}
 	// A tag with id 0 has only a priority (IEEE 802.1Q 9.6).
 	if id := binary.BigEndian.Uint16(c.data) & 0xfff; id != 0 {
 		c.extend(domainVLAN, uint32(id))
@@ -204,9 +198,6 @@ const (
 // cooked parses Linux' cooked header, LINKTYPE_LINUX_SLL.
 func (c *dissection) cooked() step {
 	const size = 16
-	if len(c.data) < size {
-		return c.cut(LayerLink, size)
-	}
 	device, protocol := binary.BigEndian.Uint16(c.data[2:]), binary.BigEndian.Uint16(c.data[14:])
 	c.skip(size)
 	return c.cookedProtocol(device, protocol)
@@ -215,9 +206,6 @@ func (c *dissection) cooked() step {
 // cooked2 parses its second version, LINKTYPE_LINUX_SLL2.
 func (c *dissection) cooked2() step {
 	const size = 20
-	if len(c.data) < size {
-		return c.cut(LayerLink, size)
-	}
 	device, protocol := binary.BigEndian.Uint16(c.data[8:]), binary.BigEndian.Uint16(c.data)
 	c.skip(size)
 	return c.cookedProtocol(device, protocol)
@@ -253,9 +241,6 @@ func (c *dissection) cookedProtocol(device, protocol uint16) step {
 // loopback parses the BSD header, LINKTYPE_NULL and LINKTYPE_LOOP: an address family of 4 bytes.
 // Its byte order is the one in which it is small.
 func (c *dissection) loopback() step {
-	if len(c.data) < 4 {
-		return c.cut(LayerLink, 4)
-	}
 	family := binary.LittleEndian.Uint32(c.data)
 	if family > 0xffff {
 		family = binary.BigEndian.Uint32(c.data)

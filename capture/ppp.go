@@ -20,7 +20,7 @@ func (c *dissection) ppp() step {
 	}
 	b := c.data
 	if len(b) == 0 {
-		return c.cut(LayerPPP, 2)
+		return c.cut(2)
 	}
 	// The first byte of a protocol number is even and the last one odd. So a sender may omit a
 	// leading 0 (RFC 1661 2 and 6.5).
@@ -28,7 +28,7 @@ func (c *dissection) ppp() step {
 	if protocol&1 == 0 {
 		width = 2
 		if len(b) < width {
-			return c.cut(LayerPPP, width)
+			return c.cut(width)
 		}
 		protocol = binary.BigEndian.Uint16(b)
 	}
@@ -54,10 +54,10 @@ func (c *dissection) ppp() step {
 func (c *dissection) multilink() step {
 	const size, whole = 4, 0xc0
 	if len(c.data) < size {
-		return c.cut(LayerPPP, size)
+		return c.cut(size)
 	}
 	if c.data[0]&whole != whole {
-		return c.fail(LayerPPP, ProblemFragment)
+		return c.fail(ProblemFragment)
 	}
 	c.skip(size)
 	return stepPPP
@@ -67,9 +67,6 @@ func (c *dissection) multilink() step {
 // LINKTYPE_LINUX_PPP_WITHDIRECTION the byte replaces the address.
 func (c *dissection) directedPPP() step {
 	b := c.data
-	if len(b) < 2 {
-		return c.cut(LayerPPP, 2)
-	}
 	c.skip(1)
 	if b[1] == 3 {
 		c.skip(1)
@@ -81,11 +78,8 @@ func (c *dissection) directedPPP() step {
 func (c *dissection) pppoe() step {
 	const size = 6
 	b := c.data
-	if len(b) < size {
-		return c.cut(LayerPPPoE, size)
-	}
 	if b[0] != 0x11 {
-		return c.fail(LayerPPPoE, ProblemVersion)
+		return c.fail(ProblemVersion)
 	}
 	if b[1] != 0 { // session data has code 0
 		return stepOther
@@ -100,9 +94,6 @@ func (c *dissection) pppoe() step {
 func (c *dissection) hdlc() step {
 	const size, unicast, broadcast = 4, 0x0f, 0x8f
 	b := c.data
-	if len(b) < size {
-		return c.cut(LayerHDLC, size)
-	}
 	if b[0] != unicast && b[0] != broadcast {
 		return stepPPP
 	}
@@ -127,7 +118,7 @@ func (c *dissection) frameRelay() step {
 		n++
 	}
 	if len(c.data) < n+2 {
-		return c.cut(LayerFrameRelay, n+2)
+		return c.cut(n + 2)
 	}
 	c.skip(n)
 	b := c.data
@@ -139,7 +130,7 @@ func (c *dissection) frameRelay() step {
 	if b[1] == 0 { // padding
 		c.skip(1)
 		if len(c.data) == 0 {
-			return c.cut(LayerFrameRelay, 1)
+			return c.cut(1)
 		}
 	}
 	id := c.data[0]
@@ -152,17 +143,17 @@ func (c *dissection) frameRelay() step {
 	case nlpidPPP:
 		return stepPPP
 	case nlpidSNAP:
-		return c.snap(LayerFrameRelay)
+		return c.snap()
 	}
 	return stepOther // ISO protocols and link management
 }
 
 // snap parses a SNAP header without LLC: organization and type.
-func (c *dissection) snap(layer Layer) step {
+func (c *dissection) snap() step {
 	const size, bridgedEthernet, bridgedWithFCS = 5, 0x0080c20007, 0x0080c20001
 	b := c.data
 	if len(b) < size {
-		return c.cut(layer, size)
+		return c.cut(size)
 	}
 	c.skip(size)
 	switch id := uint64(b[0])<<32 | uint64(binary.BigEndian.Uint32(b[1:])); {

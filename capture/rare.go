@@ -7,7 +7,7 @@ import "encoding/binary"
 func (c *dissection) interfaceTag(size int) step {
 	b := c.data
 	if len(b) < size {
-		return c.cut(LayerTag, size)
+		return c.cut(size)
 	}
 	c.skip(size)
 	return c.typeOrLength(binary.BigEndian.Uint16(b[size-2:]))
@@ -17,9 +17,6 @@ func (c *dissection) interfaceTag(size int) step {
 // then the next type.
 func (c *dissection) metaData() step {
 	const head, unit, nextType = 2, 4, 2
-	if len(c.data) < head {
-		return c.cut(LayerTag, head)
-	}
 	return c.interfaceTag(head + unit*int(c.data[1]) + nextType)
 }
 
@@ -27,9 +24,6 @@ func (c *dissection) metaData() step {
 // the host.
 func (c *dissection) fabricPath() step {
 	const size = 2
-	if len(c.data) < size {
-		return c.cut(LayerTag, size)
-	}
 	c.skip(size)
 	return stepEthernet
 }
@@ -39,9 +33,6 @@ func (c *dissection) fabricPath() step {
 func (c *dissection) pbb() step {
 	const size = 4
 	b := c.data
-	if len(b) < size {
-		return c.cut(LayerTag, size)
-	}
 	c.extend(domainPBB, binary.BigEndian.Uint32(b)&0xffffff)
 	c.skip(size)
 	return stepEthernet
@@ -59,14 +50,11 @@ func (c *dissection) macSec() step {
 		nextType = 2
 	)
 	b := c.data
-	if len(b) < size {
-		return c.cut(LayerMACsec, size)
-	}
 	if b[0]&version != 0 {
-		return c.fail(LayerMACsec, ProblemVersion)
+		return c.fail(ProblemVersion)
 	}
 	if b[0]&changed != 0 {
-		return c.fail(LayerMACsec, ProblemEncrypted)
+		return c.fail(ProblemEncrypted)
 	}
 	n := size
 	if b[0]&hasOne != 0 {
@@ -74,7 +62,7 @@ func (c *dissection) macSec() step {
 		c.hide(size, n)
 	}
 	if len(b) < n+nextType {
-		return c.cut(LayerMACsec, n+nextType)
+		return c.cut(n + nextType)
 	}
 	c.skip(n + nextType)
 	return c.typeOrLength(binary.BigEndian.Uint16(b[n:]))
@@ -85,25 +73,22 @@ func (c *dissection) macSec() step {
 func (c *dissection) nsh() step {
 	const least, version = 8, 0xc0
 	b := c.data
-	if len(b) < least {
-		return c.cut(LayerNSH, least)
-	}
 	size := int(b[1]&0x3f) * 4
 	switch {
 	case b[0]&version != 0:
-		return c.fail(LayerNSH, ProblemVersion)
+		return c.fail(ProblemVersion)
 	case size < least:
-		return c.fail(LayerNSH, ProblemLength)
+		return c.fail(ProblemLength)
 	case len(b) < size:
-		return c.cut(LayerNSH, size)
+		return c.cut(size)
 	}
 	c.skip(size)
-	return c.nextProtocol(LayerNSH, b[3])
+	return c.nextProtocol(b[3])
 }
 
 // nextProtocol returns the step of a next protocol number, which VXLAN-GPE and NSH share (RFC
 // 8300 9.1.1, draft-ietf-nvo3-vxlan-gpe 3.2).
-func (c *dissection) nextProtocol(layer Layer, number uint8) step {
+func (c *dissection) nextProtocol(number uint8) step {
 	switch number {
 	case 1:
 		return stepIPv4
@@ -116,18 +101,15 @@ func (c *dissection) nextProtocol(layer Layer, number uint8) step {
 	case 5:
 		return stepMPLS
 	}
-	return c.unsupported(layer, Protocol{ProtocolNSH, uint32(number)})
+	return c.unsupported(c.layer, Protocol{ProtocolNSH, uint32(number)})
 }
 
 // nflog parses the header of LINKTYPE_NFLOG: family, version and resource, then attributes, one
 // of which is the packet. Lengths and types have the byte order of the capturing host.
 func (c *dissection) nflog() step {
 	const size, head, payload, mask = 4, 4, 9, 0x7fff
-	if len(c.data) < size {
-		return c.cut(LayerLink, size)
-	}
 	if c.data[1] != 0 {
-		return c.fail(LayerLink, ProblemVersion)
+		return c.fail(ProblemVersion)
 	}
 	var order binary.ByteOrder = binary.LittleEndian
 	// The first attribute is at most the packet header, 8 bytes: a small number in the right
@@ -139,7 +121,7 @@ func (c *dissection) nflog() step {
 	for ; len(c.data) >= head && c.headers < maxHeaders; c.headers++ {
 		length, kind := int(order.Uint16(c.data)), order.Uint16(c.data[2:])&mask
 		if length < head {
-			return c.fail(LayerLink, ProblemLength)
+			return c.fail(ProblemLength)
 		}
 		if kind == payload {
 			c.skip(head)
@@ -150,7 +132,7 @@ func (c *dissection) nflog() step {
 		c.skip(min((length+3)&^3, len(c.data)))
 	}
 	if c.length > 0 && len(c.data) < c.length {
-		return c.fail(LayerLink, ProblemCut)
+		return c.fail(ProblemCut)
 	}
 	return stepOther // an entry without a packet
 }
@@ -161,14 +143,14 @@ func (c *dissection) pktap() step {
 	const least, hasPacket, named = 108, 1, 12
 	b := c.data
 	if len(b) < named {
-		return c.cut(LayerLink, least)
+		return c.cut(least)
 	}
 	length, record, link := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint32(b[8:])
 	switch {
 	case length < least || length > maxPacket:
-		return c.fail(LayerLink, ProblemLength)
+		return c.fail(ProblemLength)
 	case len(b) < int(length):
-		return c.cut(LayerLink, int(length))
+		return c.cut(int(length))
 	case record != hasPacket:
 		return stepOther
 	}
@@ -182,38 +164,29 @@ func (c *dissection) pktap() step {
 func (c *dissection) ipoib() step {
 	const addresses, size = 40, 44
 	b := c.data
-	if len(b) < size {
-		return c.cut(LayerLink, size)
-	}
 	c.hide(0, addresses)
 	c.skip(size)
 	return c.etherType(binary.BigEndian.Uint16(b[addresses:]))
 }
 
 // etherIP parses an EtherIP header (RFC 3378 3).
-func (d *Dissector) etherIP(c *dissection) step {
+func (c *dissection) etherIP() step {
 	const size, version = 2, 3
 	b := c.data
-	if len(b) < size {
-		return c.cut(LayerEtherIP, size)
-	}
 	if b[0]>>4 != version {
-		return c.fail(LayerEtherIP, ProblemVersion)
+		return c.fail(ProblemVersion)
 	}
-	return d.into(c, LayerEtherIP, size, stepEthernet)
+	return c.into(size, stepEthernet)
 }
 
 // l2tp parses an L2TP header in UDP (RFC 2661 3.1, RFC 3931 4.1.2). The receiver chooses tunnel
 // and session ids, so they differ between the directions.
-func (d *Dissector) l2tp(c *dissection) step {
+func (c *dissection) l2tp() step {
 	const (
 		control, hasLength, hasSequence, hasOffset = 0x80, 0x40, 0x08, 0x02
 		version3                                   = 3
 	)
 	b := c.data
-	if len(b) < 4 {
-		return c.cut(LayerL2TP, 4)
-	}
 	if b[0]&control != 0 {
 		return stepOther
 	}
@@ -237,7 +210,7 @@ func (d *Dissector) l2tp(c *dissection) step {
 		size += 2
 	}
 	if len(b) < size {
-		return c.cut(LayerL2TP, size)
+		return c.cut(size)
 	}
 	if b[0]&hasLength != 0 {
 		c.trim(int(binary.BigEndian.Uint16(b[2:])))
@@ -246,25 +219,22 @@ func (d *Dissector) l2tp(c *dissection) step {
 		size += int(binary.BigEndian.Uint16(b[offset:]))
 	}
 	if len(c.data) < size {
-		return c.cut(LayerL2TP, size)
+		return c.cut(size)
 	}
-	return d.into(c, LayerL2TP, size, stepPPP)
+	return c.into(size, stepPPP)
 }
 
 // l2tp3 parses an L2TPv3 data message from its session id on (RFC 3931 4.1.1). The peers agreed
 // on the format when the session began: a cookie of 0, 4 or 8 bytes, a sublayer of 0 or 4, then
 // a frame. l2tp3 tries the possible offsets.
-func (d *Dissector) l2tp3(c *dissection) step {
+func (c *dissection) l2tp3() step {
 	const session, longest = 4, 8 + 4
 	b := c.data
-	if len(b) < session {
-		return c.cut(LayerL2TP, session)
-	}
 	if binary.BigEndian.Uint32(b) == 0 {
 		return stepOther // a control message
 	}
-	if !d.enter(c) {
-		return c.fail(LayerL2TP, ProblemDepth)
+	if !c.enter() {
+		return c.fail(ProblemDepth)
 	}
 	c.skip(session)
 	b = c.data
@@ -275,9 +245,9 @@ func (d *Dissector) l2tp3(c *dissection) step {
 		}
 	}
 	if len(b) < longest+ethernetHeader+ipv6Header && len(b) < c.length {
-		return c.fail(LayerL2TP, ProblemCut)
+		return c.fail(ProblemCut)
 	}
-	return c.fail(LayerL2TP, ProblemUnsupported)
+	return c.fail(ProblemUnsupported)
 }
 
 // framed guesses the kind of the frame at an offset: PPP, Cisco HDLC or Ethernet with IP of the
@@ -312,16 +282,13 @@ func (c *dissection) framed(at int) step {
 
 // gtp parses a GTP-U header (3GPP TS 29.281 5). The receiver chooses the tunnel id, so it
 // differs between the directions.
-func (d *Dissector) gtp(c *dissection) step {
+func (c *dissection) gtp() step {
 	const (
 		size, optional           = 8, 4
 		version1, hasOption, pdu = 0x30, 0x07, 0xff
 		hasExtension, whole      = 0x04, 0xf0
 	)
 	b := c.data
-	if len(b) < size {
-		return c.cut(LayerGTP, size)
-	}
 	if b[0]&whole != version1 || b[1] != pdu {
 		return stepOther // signaling or unknown
 	}
@@ -329,7 +296,7 @@ func (d *Dissector) gtp(c *dissection) step {
 	c.trim(int(binary.BigEndian.Uint16(b[2:])))
 	if b[0]&hasOption != 0 {
 		if len(c.data) < optional {
-			return c.cut(LayerGTP, optional)
+			return c.cut(optional)
 		}
 		next := c.data[3]
 		c.skip(optional)
@@ -337,8 +304,8 @@ func (d *Dissector) gtp(c *dissection) step {
 			return stepUnparsed
 		}
 	}
-	if !d.enter(c) {
-		return c.fail(LayerGTP, ProblemDepth)
+	if !c.enter() {
+		return c.fail(ProblemDepth)
 	}
 	if len(c.data) > 0 && c.data[0] == 0xff {
 		return stepPPP
@@ -351,16 +318,16 @@ func (d *Dissector) gtp(c *dissection) step {
 func (c *dissection) gtpExtensions(next uint8) bool {
 	for ; next != 0; c.headers++ {
 		if len(c.data) == 0 {
-			c.cut(LayerGTP, 1)
+			c.cut(1)
 			return false
 		}
 		n := int(c.data[0]) * 4
 		switch {
 		case n == 0 || c.headers >= maxHeaders:
-			c.fail(LayerGTP, ProblemLength)
+			c.fail(ProblemLength)
 			return false
 		case n > len(c.data):
-			c.cut(LayerGTP, n)
+			c.cut(n)
 			return false
 		}
 		next = c.data[n-1]
@@ -371,7 +338,7 @@ func (c *dissection) gtpExtensions(next uint8) bool {
 
 // tzsp parses a TaZmen Sniffer Protocol header, in which access points and routers mirror frames
 // (Wireshark, packet-tzsp.c): version, kind and next protocol, then tagged fields.
-func (d *Dissector) tzsp(c *dissection) step {
+func (c *dissection) tzsp() step {
 	const (
 		size, version   = 4, 1
 		received, sent  = 0, 1 // the other kinds have no frame
@@ -380,9 +347,6 @@ func (d *Dissector) tzsp(c *dissection) step {
 		prism, avs      = 0x77, 0x7f
 	)
 	b := c.data
-	if len(b) < size {
-		return c.cut(LayerTZSP, size)
-	}
 	if b[0] != version || b[1] != received && b[1] != sent {
 		return stepOther
 	}
@@ -391,12 +355,12 @@ func (d *Dissector) tzsp(c *dissection) step {
 		n := 1
 		switch {
 		case c.headers >= maxHeaders:
-			return c.fail(LayerTZSP, ProblemLength)
+			return c.fail(ProblemLength)
 		case len(c.data) > 1 && c.data[0] > end:
 			n = 2 + int(c.data[1])
 		}
 		if len(c.data) < n {
-			return c.cut(LayerTZSP, n)
+			return c.cut(n)
 		}
 		isLast := c.data[0] == end
 		c.hide(2, n)
@@ -405,8 +369,8 @@ func (d *Dissector) tzsp(c *dissection) step {
 			break
 		}
 	}
-	if !d.enter(c) {
-		return c.fail(LayerTZSP, ProblemDepth)
+	if !c.enter() {
+		return c.fail(ProblemDepth)
 	}
 	switch binary.BigEndian.Uint16(b[2:]) {
 	case ethernet:
@@ -416,6 +380,6 @@ func (d *Dissector) tzsp(c *dissection) step {
 	case prism, avs:
 		return stepPrism
 	default:
-		return c.fail(LayerTZSP, ProblemUnsupported)
+		return c.fail(ProblemUnsupported)
 	}
 }

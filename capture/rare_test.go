@@ -294,14 +294,13 @@ func rareRefused() []refusedCase {
 	}
 }
 
-// TestEveryStepHasAParser guards against a row of the table without a parser.
+// TestEveryStepHasAParser guards against a step without a parser, and a parser that reads more than
+// it needs.
 func TestEveryStepHasAParser(t *testing.T) {
-	for _, e := range encapsulations {
-		for _, data := range [][]byte{nil, make([]byte, 200)} {
-			d, s := NewDissector(DissectorOptions{}), Segment{}
-			if e.step != stepOther {
-				d.descend(&dissection{data: data, length: len(data), segment: &s}, e.step)
-			}
+	for first := stepSegment + 1; int(first) < len(parsers); first++ {
+		for _, n := range []int{0, parsers[first].least, 200} {
+			c := dissection{Dissector: NewDissector(DissectorOptions{}), data: make([]byte, n), length: n, segment: new(Segment)}
+			c.descend(first)
 		}
 	}
 }

@@ -23,21 +23,18 @@ const (
 
 // udp parses a UDP header. The destination port identifies a tunnel. The source port is a hash of
 // the inner connection, or that of a server (encapsulation.answers).
-func (d *Dissector) udp(c *dissection) step {
+func (c *dissection) udp() step {
 	const size = 8
 	b := c.data
-	if len(b) < size {
-		return c.cut(LayerUDP, size)
-	}
-	next := d.ports.find(binary.BigEndian.Uint16(b[2:]))
+	next := c.ports.find(binary.BigEndian.Uint16(b[2:]))
 	if next == stepOther {
 		next = sourceSteps.find(binary.BigEndian.Uint16(b))
 	}
 	if next == stepOther {
 		return stepOther
 	}
-	if next == stepMPLS && !d.enter(c) { // mpls does not count this tunnel
-		return c.fail(LayerMPLS, ProblemDepth)
+	if next == stepMPLS && !c.enter() { // mpls does not count this tunnel
+		return c.failAt(LayerMPLS, ProblemDepth)
 	}
 	length := int(binary.BigEndian.Uint16(b[4:]))
 	c.skip(size)
@@ -50,7 +47,7 @@ func (d *Dissector) udp(c *dissection) step {
 
 // vxlan parses a VXLAN header (RFC 7348 5). The generic protocol extension names the next
 // protocol; otherwise it is Ethernet.
-func (d *Dissector) vxlan(c *dissection, gpe bool) step {
+func (c *dissection) vxlan(gpe bool) step {
 	const (
 		size       = 8
 		validID    = 0x08 // flag I: the network id is valid
@@ -58,38 +55,32 @@ func (d *Dissector) vxlan(c *dissection, gpe bool) step {
 		nextFollow = 0x04 // flag P of the extension: the next protocol is given
 	)
 	b := c.data
-	if len(b) < size {
-		return c.cut(LayerVXLAN, size)
-	}
 	if b[0]&validID == 0 || gpe && b[0]&version != 0 {
 		return stepOther // another protocol on the port
 	}
 	next := stepEthernet
 	if gpe && b[0]&nextFollow != 0 {
-		if next = c.nextProtocol(LayerVXLAN, b[3]); next == stepUnparsed {
+		if next = c.nextProtocol(b[3]); next == stepUnparsed {
 			return next
 		}
 	}
 	c.extend(domainVXLAN, binary.BigEndian.Uint32(b[4:])>>8)
-	return d.into(c, LayerVXLAN, size, next)
+	return c.into(size, next)
 }
 
 // geneve parses a Geneve header (RFC 8926 3.4) with its options.
-func (d *Dissector) geneve(c *dissection) step {
+func (c *dissection) geneve() step {
 	const size = 8
 	b := c.data
-	if len(b) < size {
-		return c.cut(LayerGeneve, size)
-	}
 	if b[0]>>6 != 0 {
 		return stepOther // only version 0 exists: another protocol on the port
 	}
 	options := int(b[0]&0x3f) * 4
 	if len(b) < size+options {
-		return c.cut(LayerGeneve, size+options)
+		return c.cut(size + options)
 	}
-	if !d.enter(c) {
-		return c.fail(LayerGeneve, ProblemDepth)
+	if !c.enter() {
+		return c.fail(ProblemDepth)
 	}
 	c.extend(domainGeneve, binary.BigEndian.Uint32(b[4:])>>8)
 	c.skip(size + options)
@@ -98,21 +89,18 @@ func (d *Dissector) geneve(c *dissection) step {
 
 // gue parses a header of Generic UDP Encapsulation (draft-ietf-intarea-gue 3). Version 1 has none:
 // its first bits are those of an IP packet.
-func (d *Dissector) gue(c *dissection) step {
+func (c *dissection) gue() step {
 	const size, control, longer = 4, 0x20, 0x1f
 	b := c.data
-	if len(b) < size {
-		return c.cut(LayerGUE, size)
-	}
 	switch version := b[0] >> 6; {
 	case version == 1:
-		return d.into(c, LayerGUE, 0, stepIP)
+		return c.into(0, stepIP)
 	case version != 0 || b[0]&control != 0:
 		return stepOther
 	}
 	n := size + int(b[0]&longer)*4
 	if len(b) < n {
-		return c.cut(LayerGUE, n)
+		return c.cut(n)
 	}
 	c.protocol = b[1]
 	c.skip(n)
@@ -121,43 +109,40 @@ func (d *Dissector) gue(c *dissection) step {
 
 // lisp parses a LISP data header (RFC 9300 5.3) with an instance, or the next protocol of its
 // generic protocol extension (RFC 9305 3), in the places of VXLAN-GPE.
-func (d *Dissector) lisp(c *dissection) step {
+func (c *dissection) lisp() step {
 	const size, hasInstance, nextFollow = 8, 0x08, 0x04
 	b := c.data
-	if len(b) < size {
-		return c.cut(LayerLISP, size)
-	}
 	next := stepIP
 	if b[0]&nextFollow != 0 {
-		if next = c.nextProtocol(LayerLISP, b[3]); next == stepUnparsed {
+		if next = c.nextProtocol(b[3]); next == stepUnparsed {
 			return next
 		}
 	}
 	if b[0]&hasInstance != 0 {
 		c.extend(domainLISP, binary.BigEndian.Uint32(b[4:])>>8)
 	}
-	return d.into(c, LayerLISP, size, next)
+	return c.into(size, next)
 }
 
 // teredo parses the optional headers of Teredo before an IPv6 packet (RFC 4380 5.1.1).
-func (d *Dissector) teredo(c *dissection) step {
+func (c *dissection) teredo() step {
 	const indicator, origin, authentication = 2, 8, 13
 	for ; ; c.headers++ {
 		b, n := c.data, origin
 		switch {
 		case len(b) < indicator:
-			return c.cut(LayerTeredo, indicator)
+			return c.cut(indicator)
 		case b[0]>>4 == 6:
-			return d.into(c, LayerTeredo, 0, stepIPv6)
+			return c.into(0, stepIPv6)
 		case b[0] != 0 || b[1] > 1 || c.headers >= maxHeaders:
 			return stepOther
 		case b[1] == 1 && len(b) < authentication:
-			return c.cut(LayerTeredo, authentication)
+			return c.cut(authentication)
 		case b[1] == 1:
 			n = authentication + int(b[2]) + int(b[3])
 		}
 		if len(b) < n {
-			return c.cut(LayerTeredo, n)
+			return c.cut(n)
 		}
 		c.hide(indicator, n)
 		c.skip(n)
@@ -165,7 +150,7 @@ func (d *Dissector) teredo(c *dissection) step {
 }
 
 // capwap parses a header of CAPWAP data (RFC 5415 4.3) before an Ethernet or 802.11 frame.
-func (d *Dissector) capwap(c *dissection) step {
+func (c *dissection) capwap() step {
 	const (
 		size, encrypted = 8, 1 // a preamble: DTLS follows
 		binding80211    = 1
@@ -174,43 +159,40 @@ func (d *Dissector) capwap(c *dissection) step {
 		keepAlive       = 0x08
 	)
 	b := c.data
-	if len(b) < size {
-		return c.cut(LayerCAPWAP, size)
-	}
 	n := int(b[1]>>3) * 4
 	switch {
 	case b[0] == encrypted:
-		return c.fail(LayerCAPWAP, ProblemEncrypted)
+		return c.fail(ProblemEncrypted)
 	case b[0] != 0 || n < size || b[3]&keepAlive != 0:
 		return stepOther
 	case b[3]&fragment != 0:
-		return c.fail(LayerCAPWAP, ProblemFragment)
+		return c.fail(ProblemFragment)
 	case len(b) < n:
-		return c.cut(LayerCAPWAP, n)
+		return c.cut(n)
 	}
 	c.hide(size, n)
 	switch {
 	case b[2]&native == 0:
-		return d.into(c, LayerCAPWAP, n, stepEthernet)
+		return c.into(n, stepEthernet)
 	case b[2]>>1&0x1f == binding80211:
-		return d.into(c, LayerCAPWAP, n, step80211)
+		return c.into(n, step80211)
 	}
-	return c.fail(LayerCAPWAP, ProblemUnsupported)
+	return c.fail(ProblemUnsupported)
 }
 
 // into enters a tunnel behind n bytes.
-func (d *Dissector) into(c *dissection, layer Layer, n int, next step) step {
-	if !d.enter(c) {
-		return c.fail(layer, ProblemDepth)
+func (c *dissection) into(n int, next step) step {
+	if !c.enter() {
+		return c.fail(ProblemDepth)
 	}
 	c.skip(n)
 	return next
 }
 
 // inIP handles IP directly in IP (RFC 2003, RFC 2473, RFC 4213) and MPLS in IP (RFC 4023).
-func (d *Dissector) inIP(c *dissection) step {
-	if !d.enter(c) {
-		return c.fail(LayerIP, ProblemDepth)
+func (c *dissection) inIP() step {
+	if !c.enter() {
+		return c.fail(ProblemDepth)
 	}
 	switch c.protocol {
 	case protocolIPv4:
@@ -239,11 +221,8 @@ const (
 
 // gre parses a GRE header of version 0, or of version 1 (PPTP). The key of version 1 is a length
 // and a call id, which differs between the directions.
-func (d *Dissector) gre(c *dissection) step {
+func (c *dissection) gre() step {
 	b := c.data
-	if len(b) < 4 {
-		return c.cut(LayerGRE, 4)
-	}
 	flags, protocol := binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
 	version := flags & greVersion
 	if version > 1 || flags == 0 && protocol == 0 { // a keepalive
@@ -264,17 +243,17 @@ func (d *Dissector) gre(c *dissection) step {
 		size += 4
 	}
 	if len(b) < size {
-		return c.cut(LayerGRE, size)
+		return c.cut(size)
 	}
-	if !d.enter(c) {
-		return c.fail(LayerGRE, ProblemDepth)
+	if !c.enter() {
+		return c.fail(ProblemDepth)
 	}
 	if flags&greKey != 0 && version == 0 {
 		c.extend(domainGRE, greNetwork(protocol, binary.BigEndian.Uint32(b[key:])))
 	}
 	c.skip(size)
 	if flags&greRouting != 0 && !c.greRoutes() {
-		return c.cut(LayerGRE, 4)
+		return c.cut(4)
 	}
 	switch protocol {
 	case greERSPAN:
@@ -328,23 +307,20 @@ func (c *dissection) erspan() step {
 		frameTypeIP = 2
 	)
 	b := c.data
-	if len(b) < size2 {
-		return c.cut(LayerERSPAN, size2)
-	}
 	switch b[0] >> 4 {
 	case 1:
 		c.skip(size2)
 		return stepEthernet
 	case 2:
 	default:
-		return c.fail(LayerERSPAN, ProblemVersion)
+		return c.fail(ProblemVersion)
 	}
 	size := size3
 	if len(b) >= size3 && b[11]&hasSub != 0 {
 		size += subheader
 	}
 	if len(b) < size {
-		return c.cut(LayerERSPAN, size)
+		return c.cut(size)
 	}
 	c.skip(size)
 	if b[10]>>2&0x1f == frameTypeIP {
@@ -357,7 +333,7 @@ func (c *dissection) erspan() step {
 // not name. It is IP by its version (RFC 4928 3), or the Ethernet of a pseudowire with or
 // without a control word (RFC 4448 4.6). The first 4 bits of an Ethernet address are arbitrary.
 // So IP must also have plausible lengths, and Ethernet a known type.
-func (d *Dissector) mpls(c *dissection) step {
+func (c *dissection) mpls() step {
 	const (
 		label       = 4
 		bottom      = 0x01
@@ -365,18 +341,18 @@ func (d *Dissector) mpls(c *dissection) step {
 	)
 	for last := false; !last; c.headers++ {
 		if len(c.data) < label {
-			return c.cut(LayerMPLS, label)
+			return c.cut(label)
 		}
 		if c.headers >= maxHeaders {
-			d.counts.deepHeaders++
-			return c.fail(LayerNesting, ProblemDepth)
+			c.counts.deepHeaders++
+			return c.failAt(LayerNesting, ProblemDepth)
 		}
 		last = c.data[2]&bottom != 0
 		c.skip(label)
 	}
 	b := c.data
 	if len(b) < 6 {
-		return c.cut(LayerMPLS, 6)
+		return c.cut(6)
 	}
 	version := b[0] >> 4
 	if version == 4 && c.plausibleIPv4() {
@@ -386,7 +362,7 @@ func (d *Dissector) mpls(c *dissection) step {
 		return stepIPv6
 	}
 	if len(b) < controlWord+ethernetHeader && c.length >= controlWord+ethernetHeader {
-		return c.fail(LayerMPLS, ProblemCut)
+		return c.fail(ProblemCut)
 	}
 	switch {
 	case knownEthernet(b, 0):
@@ -397,8 +373,8 @@ func (d *Dissector) mpls(c *dissection) step {
 	default:
 		return stepOther
 	}
-	if !d.enter(c) {
-		return c.fail(LayerMPLS, ProblemDepth)
+	if !c.enter() {
+		return c.fail(ProblemDepth)
 	}
 	return stepEthernet
 }

@@ -48,22 +48,22 @@ func (r *rareHeaders) decode(data []byte, into decoder) (length int) {
 	return length
 }
 
-func (d *Dissector) rareHeaders() *rareHeaders {
-	if d.rare == nil {
-		d.rare = new(rareHeaders)
+func (c *dissection) rareHeaders() *rareHeaders {
+	if c.rare == nil {
+		c.rare = new(rareHeaders)
 	}
-	return d.rare
+	return c.rare
 }
 
 // rareHeader skips a header that gopacket decodes. On error it ends the dissection and returns
 // false.
-func (d *Dissector) rareHeader(c *dissection, layer Layer, into decoder) bool {
-	n := d.rareHeaders().decode(c.data, into)
+func (c *dissection) rareHeader(into decoder) bool {
+	n := c.rareHeaders().decode(c.data, into)
 	if n == 0 {
 		if len(c.data) < c.length && len(c.data) < maxRareHeader {
-			c.fail(layer, ProblemCut)
+			c.fail(ProblemCut)
 		} else {
-			c.fail(layer, ProblemMalformed)
+			c.fail(ProblemMalformed)
 		}
 		return false
 	}
@@ -72,10 +72,10 @@ func (d *Dissector) rareHeader(c *dissection, layer Layer, into decoder) bool {
 }
 
 // radiotap parses a radiotap header (https://www.radiotap.org) before 802.11.
-func (d *Dissector) radiotap(c *dissection) step {
-	rare := d.rareHeaders()
+func (c *dissection) radiotap() step {
+	rare := c.rareHeaders()
 	rare.radiotap = layers.RadioTap{} // the decoder does not reset absent fields
-	if !d.rareHeader(c, LayerRadio, &rare.radiotap) {
+	if !c.rareHeader(&rare.radiotap) {
 		return stepUnparsed
 	}
 	c.aligned = rare.radiotap.Flags.Datapad()
@@ -84,26 +84,23 @@ func (d *Dissector) radiotap(c *dissection) step {
 
 // prism parses a Prism header before 802.11. AVS replaced it under the same link type: version
 // and length.
-func (d *Dissector) prism(c *dissection) step {
+func (c *dissection) prism() step {
 	const size, avs, avsMask = 8, 0x80211000, 0xfffff000
 	b := c.data
-	if len(b) < size {
-		return c.cut(LayerRadio, size)
-	}
 	if binary.BigEndian.Uint32(b)&avsMask != avs {
-		rare := d.rareHeaders()
+		rare := c.rareHeaders()
 		rare.prism = layers.PrismHeader{}
-		if !d.rareHeader(c, LayerRadio, &rare.prism) {
+		if !c.rareHeader(&rare.prism) {
 			return stepUnparsed
 		}
 		return step80211
 	}
 	length := binary.BigEndian.Uint32(b[4:])
 	if length < size || length > maxRareHeader {
-		return c.fail(LayerRadio, ProblemLength)
+		return c.fail(ProblemLength)
 	}
 	if len(b) < int(length) {
-		return c.cut(LayerRadio, int(length))
+		return c.cut(int(length))
 	}
 	c.skip(int(length))
 	return step80211
@@ -114,17 +111,14 @@ func (d *Dissector) prism(c *dissection) step {
 func (c *dissection) ppi() step {
 	const size = 8
 	b := c.data
-	if len(b) < size {
-		return c.cut(LayerRadio, size)
-	}
 	length := int(binary.LittleEndian.Uint16(b[2:]))
 	switch {
 	case b[0] != 0:
-		return c.fail(LayerRadio, ProblemVersion)
+		return c.fail(ProblemVersion)
 	case length < size:
-		return c.fail(LayerRadio, ProblemLength)
+		return c.fail(ProblemLength)
 	case len(b) < length:
-		return c.cut(LayerRadio, length)
+		return c.cut(length)
 	}
 	c.hide(size, length)
 	c.skip(length)
@@ -133,7 +127,7 @@ func (c *dissection) ppi() step {
 
 // dot11 parses an 802.11 frame (IEEE 802.11 9.2 and 9.3.2). It supports only unencrypted data
 // with LLC.
-func (d *Dissector) dot11(c *dissection) step {
+func (c *dissection) dot11() step {
 	const (
 		typeMask, typeData, noData, qos        = 0x0c, 0x08, 0x40, 0x80
 		ways, moreFragments, protected         = 0x03, 0x04, 0x40
@@ -141,15 +135,12 @@ func (d *Dissector) dot11(c *dissection) step {
 		fragmentNumber, aggregated, qosControl = 0x0f, 0x80, 24
 	)
 	b := c.data
-	if len(b) < 2 {
-		return c.cut(Layer80211, 2)
-	}
 	if b[0]&typeMask != typeData || b[0]&noData != 0 {
 		return stepOther // management, control, and data frames without data
 	}
-	rare := d.rareHeaders()
+	rare := c.rareHeaders()
 	rare.dot11 = layers.Dot11{}
-	if !d.rareHeader(c, Layer80211, &rare.dot11) {
+	if !c.rareHeader(&rare.dot11) {
 		return stepUnparsed
 	}
 	n := len(b) - len(c.data)
@@ -161,46 +152,46 @@ func (d *Dissector) dot11(c *dissection) step {
 	}
 	switch {
 	case b[1]&protected != 0:
-		return c.fail(Layer80211, ProblemEncrypted)
+		return c.fail(ProblemEncrypted)
 	case b[1]&moreFragments != 0, b[addressesEnd]&fragmentNumber != 0:
-		return c.fail(Layer80211, ProblemFragment)
+		return c.fail(ProblemFragment)
 	}
 	if c.aligned && n%4 != 0 {
 		pad := 4 - n%4
 		if len(c.data) < pad {
-			return c.cut(Layer80211, pad)
+			return c.cut(pad)
 		}
 		c.skip(pad)
 	}
 	if b[0]&qos != 0 && b[at]&aggregated != 0 {
-		return d.aggregate(c)
+		return c.aggregate()
 	}
 	return stepLLC
 }
 
 // aggregate parses an aggregate of frames (A-MSDU, IEEE 802.11 9.3.2.2), each with addresses and
 // a length. It parses the first frame and counts the others.
-func (d *Dissector) aggregate(c *dissection) step {
+func (c *dissection) aggregate() step {
 	const size = 14
 	b := c.data
 	if len(b) < size {
-		return c.cut(Layer80211, size)
+		return c.cut(size)
 	}
 	c.hide(0, 12)
 	length := int(binary.BigEndian.Uint16(b[12:]))
 	c.skip(size)
 	if c.length >= (length+3)&^3+size {
-		d.counts.subframes++
+		c.counts.subframes++
 	}
 	c.trim(length)
 	return stepLLC
 }
 
 // pfLog parses a header of the BSDs' packet filter, LINKTYPE_PFLOG.
-func (d *Dissector) pfLog(c *dissection) step {
-	rare, b := d.rareHeaders(), c.data
+func (c *dissection) pfLog() step {
+	rare, b := c.rareHeaders(), c.data
 	rare.pflog = layers.PFLog{}
-	if !d.rareHeader(c, LayerLink, &rare.pflog) {
+	if !c.rareHeader(&rare.pflog) {
 		return stepUnparsed
 	}
 	c.hidden(b, 4, 60) // interface, rule set and processes

@@ -10,7 +10,7 @@ import (
 const private = "orders"
 
 // rareEncapsulations are the variants with headers that few captures have. Their names begin with
-// those of capture.Encapsulations.
+// those of the table of encapsulations in package capture.
 func rareEncapsulations() []Variant {
 	wrapped := func(name string, tunnels ...Tunnel) Variant {
 		return Variant{name, KeepsAll, func(p []Packet, _ uint64) []Packet { return Encapsulate(p, tunnels...) }}
