@@ -17,10 +17,6 @@ const (
 	// compressedRead is how many bytes of a compressed capture are read at once. A zstd stream
 	// must also be longer than this to get a long window.
 	compressedRead = 128 << 10
-	// aheadChunk and aheadChunks bound the bytes decompressed ahead of the reader: 8 x 64 KiB =
-	// 512 KiB, as much as one batch.
-	aheadChunk  = 64 << 10
-	aheadChunks = 8
 	// shortZstdWindow is the largest zstd window for any stream: RFC 8878 (3.1.1.1.2) expects 8
 	// MiB of every decoder, and "zstd -19" needs no more. The window is nearly all the memory of
 	// decompression. gzip needs 32 KiB, lz4 two blocks of 4 MiB.
@@ -155,109 +151,34 @@ func isZstd(data []byte) bool {
 		len(data) >= 4 && data[0]>>4 == 5 && string(data[1:4]) == "\x2a\x4d\x18"
 }
 
-// ahead decompresses a stream in a goroutine, some chunks ahead of its reader.
+// ahead decompresses a stream in a goroutine while its reader uses the bytes before. Bytes are
+// passed on at once, so that a growing file is read without delay.
 type ahead struct {
+	*io.PipeReader
 	codec string
-	// full carries chunks to the reader. It is closed after the last one, when err is set. free
-	// returns chunks; nil stands for one not yet allocated.
-	full, free chan []byte
-	stop, over chan struct{} // closed by the reader, and at the end of the goroutine
-	err        error
-	// chunk is being read; unread is its unread part.
-	chunk, unread []byte
+	over  chan struct{} // closed at the end of the goroutine
 }
-
-// errStopped ends the goroutine when the reader closes.
-var errStopped = errors.New("stopped")
 
 // unpack begins to decompress r.
 func (c *codec) unpack(r io.Reader) *ahead {
-	a := &ahead{
-		codec: c.name,
-		full:  make(chan []byte, aheadChunks),
-		free:  make(chan []byte, aheadChunks),
-		stop:  make(chan struct{}),
-		over:  make(chan struct{}),
-	}
-	for range aheadChunks {
-		a.free <- nil
-	}
+	reader, writer := io.Pipe()
+	a := &ahead{reader, c.name, make(chan struct{})}
 	go func() {
 		defer close(a.over)
-		defer close(a.full)
 		w, release, err := c.open(bufio.NewReaderSize(r, compressedRead))
 		if err == nil {
-			_, err = w.WriteTo(a)
+			_, err = w.WriteTo(writer)
 			release()
 		}
-		a.err = err
+		_ = writer.CloseWithError(err) // never fails
 	}()
 	return a
-}
-
-// Write passes decompressed bytes to the reader at once, so that a growing file is read without
-// delay. The decompressing goroutine calls it.
-func (a *ahead) Write(p []byte) (int, error) {
-	n := 0
-	for n < len(p) {
-		var chunk []byte
-		select {
-		case chunk = <-a.free:
-		case <-a.stop:
-			return n, errStopped
-		}
-		if chunk == nil {
-			chunk = make([]byte, aheadChunk)
-		}
-		m := copy(chunk[:aheadChunk], p[n:])
-		a.full <- chunk[:m] // as many places as chunks: never blocks
-		n += m
-	}
-	return n, nil
-}
-
-// Read waits for one chunk, and also returns further ones that are ready.
-func (a *ahead) Read(p []byte) (int, error) {
-	n := 0
-	for n < len(p) {
-		if len(a.unread) == 0 && !a.next(n == 0) {
-			break
-		}
-		m := copy(p[n:], a.unread)
-		a.unread = a.unread[m:]
-		n += m
-	}
-	if n > 0 || len(p) == 0 {
-		return n, nil
-	}
-	if a.err != nil {
-		return 0, a.err
-	}
-	return 0, io.EOF
-}
-
-// next receives the next chunk, if wait is set or one is ready.
-func (a *ahead) next(wait bool) bool {
-	if a.chunk != nil {
-		a.free <- a.chunk
-		a.chunk, a.unread = nil, nil
-	}
-	if !wait {
-		select {
-		case a.chunk = <-a.full:
-		default:
-		}
-	} else {
-		a.chunk = <-a.full
-	}
-	a.unread = a.chunk
-	return a.chunk != nil
 }
 
 // close ends the goroutine at its next write. A read from a silent pipe can still block it.
 func (a *ahead) close() {
 	zstdWindows.close(1)
-	close(a.stop)
+	_ = a.Close() // never fails
 	go func() {
 		<-a.over
 		zstdWindows.close(-1)

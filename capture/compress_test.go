@@ -2,7 +2,6 @@ package capture
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
@@ -320,31 +319,6 @@ func TestClosingInTheMiddleOfACompressedCapture(t *testing.T) {
 		}
 		if err := s.Next(&b); err != io.EOF {
 			t.Errorf("%s: after close, Next returns %v", name, err)
-		}
-	}
-}
-
-func TestAheadDeliversChunksOfEveryLength(t *testing.T) {
-	var data []byte
-	for i := range 300_000 {
-		data = binary.LittleEndian.AppendUint32(data, uint32(i))
-	}
-	c := codec{name: "none"}
-	for _, size := range []int{1000, aheadChunk - 1, aheadChunk, aheadChunk + 1, 3*aheadChunk + 7, len(data)} {
-		a := &ahead{codec: c.name, full: make(chan []byte, aheadChunks), free: make(chan []byte, aheadChunks), stop: make(chan struct{})}
-		for range aheadChunks {
-			a.free <- nil
-		}
-		go func() {
-			defer close(a.full)
-			for rest := data; len(rest) > 0 && a.err == nil; {
-				n := min(size, len(rest))
-				_, a.err = a.Write(rest[:n])
-				rest = rest[n:]
-			}
-		}()
-		if err := iotest.TestReader(a, data); err != nil {
-			t.Errorf("writes of %d: %v", size, err)
 		}
 	}
 }
