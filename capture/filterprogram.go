@@ -142,26 +142,17 @@ func (p *filterProgram) load(offset uint32, size int) {
 	p.add(bpf.LoadIndirect{Off: p.frame.ip + offset, Size: size})
 }
 
-// anyChunk is how many comparisons share one jump to a far label. A label more than 255
-// instructions away needs a jump of its own for each comparison.
-const anyChunk = 128
+// anyChunk is how many comparisons share one jump. A conditional jump skips at most 255 instructions.
+const anyChunk = 255
 
 // any jumps to yes if A is one of values, and else continues.
 func (p *filterProgram) any(values []uint32, yes label) {
 	for chunk := range slices.Chunk(values, anyChunk) {
-		hit, done := yes, next
-		if len(chunk) > 8 {
-			hit, done = p.label(), p.label()
+		for i, v := range chunk {
+			p.add(bpf.JumpIf{Cond: bpf.JumpEqual, Val: v, SkipTrue: uint8(len(chunk) - i)})
 		}
-		for _, v := range chunk {
-			p.equal(v, hit, next)
-		}
-		if done != next {
-			p.always(done)
-			p.place(hit)
-			p.always(yes)
-			p.place(done)
-		}
+		p.add(bpf.Jump{Skip: 1})
+		p.always(yes)
 	}
 }
 
@@ -230,12 +221,11 @@ func (p *filterProgram) device(yes label) {
 }
 
 func (p *filterProgram) network4() {
-	udp, hosts, host := p.label(), p.label(), p.label()
+	hosts, host := p.label(), p.label()
 	p.load(9, 1)
 	p.equal(protocolTCP, hosts, next)
 	p.any(tunnelProtocols, p.accept)
-	p.equal(protocolUDP, udp, p.reject)
-	p.place(udp)
+	p.equal(protocolUDP, next, p.reject)
 	p.laterFragment()
 	p.headerLength4()
 	p.always(p.tunnel)
@@ -271,24 +261,21 @@ func (p *filterProgram) headerLength4() {
 }
 
 func (p *filterProgram) network6() {
-	udp, hosts, host := p.label(), p.label(), p.label()
+	options, hosts, host := p.label(), p.label(), p.label()
 	p.load(6, 1)
 	p.equal(protocolTCP, hosts, next)
 	p.any(tunnelProtocols, p.accept)
-	options, other := p.label(), p.label()
-	p.equal(protocolHopByHop, options, next)
 	p.any(extensionHeaders, p.accept)
-	p.always(other)
+	p.equal(protocolHopByHop, options, next)
+	p.equal(protocolUDP, next, p.reject)
+	p.headerLength6()
+	p.always(p.tunnel)
+
 	p.place(options)
 	// In practice, most hop-by-hop options are of multicast listener reports, which are
 	// frequent in every network (RFC 3810 5).
 	p.load(ipv6Header, 1)
 	p.equal(protocolICMPv6, p.reject, p.accept)
-	p.place(other)
-	p.equal(protocolUDP, udp, p.reject)
-	p.place(udp)
-	p.headerLength6()
-	p.always(p.tunnel)
 
 	p.place(hosts)
 	if nets := p.filter.family(true); len(p.filter.Nets) > 0 {
@@ -357,14 +344,19 @@ func (p *filterProgram) inNets4(offset uint32, nets []netip.Prefix, yes label) {
 
 // inNet6 jumps to yes if the address at the offset is in n.
 func (p *filterProgram) inNet6(offset uint32, n netip.Prefix, yes label) {
-	a, no := n.Addr().As16(), p.label()
+	a, tests := n.Addr().As16(), []int{}
 	for i := 0; i < 16 && n.Bits() > i*8; i += 4 {
 		p.load(offset+uint32(i), 4)
 		p.masked(n.Bits() - i*8)
-		p.equal(binary.BigEndian.Uint32(a[i:]), next, no)
+		tests = append(tests, len(p.code))
+		p.add(bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: binary.BigEndian.Uint32(a[i:])})
 	}
 	p.always(yes)
-	p.place(no)
+	for _, i := range tests {
+		j := p.code[i].(bpf.JumpIf)
+		j.SkipTrue = uint8(len(p.code) - i - 1)
+		p.code[i] = j
+	}
 }
 
 // masked keeps the first bits of A.
