@@ -12,7 +12,7 @@ GORELEASER := $(TOOLS)/goreleaser-$(GORELEASER_VERSION)/goreleaser
 CYCLONEDX := $(TOOLS)/cyclonedx-gomod-$(CYCLONEDX_VERSION)/cyclonedx-gomod
 
 # ./... does not include the packages under testdata.
-TESTDATA := ./testdata/corpus ./testdata/bench ./testdata/recall ./testdata/truth
+TESTDATA := ./testdata/bench ./testdata/recall ./testdata/truth
 # Separate modules, so that their dependencies are not kafkavet's.
 MODULES := testdata/generate testdata/live testdata/lab testdata/chart
 
@@ -91,7 +91,7 @@ picture: build ## draw docs/report.png, the HTML report in the README (needs chr
 
 corpus: ## write the captures of the benchmarks to CORPUS (./corpus)
 	mkdir -p $(CORPUS)
-	for k in bulk swarm open synflood; do go run ./testdata/corpus -kind $$k -o $(CORPUS)/$$k.pcap || exit 1; done
+	for k in bulk swarm open synflood; do go run ./testdata/bench -write $$k -o $(CORPUS)/$$k.pcap || exit 1; done
 
 captures: ## make the small captures in testdata again
 	cd testdata/generate && go run .

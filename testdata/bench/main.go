@@ -5,6 +5,9 @@
 // prints medians, ratios, packets a second and peak resident memory.
 //
 //	go run ./testdata/bench [-runs N] [-check] [-only CORPUS]
+//	go run ./testdata/bench -write KIND [-size N] -o FILE
+//
+// The second form writes one of the captures.
 //
 // With -check it exits with 1 where a goal is missed, each with a line that
 // says by how much; 2 means that the measurement itself failed.
@@ -23,7 +26,7 @@ import (
 // A corpus is a capture to measure on, and what is asked of kafkavet there.
 type corpus struct {
 	name, kind string
-	size       string
+	size       int
 	// ratio is the wall time allowed as a multiple of tcpdump's; 0 asks nothing.
 	ratio float64
 	// memory is the peak resident memory allowed in MiB.
@@ -39,11 +42,11 @@ const resident = 64
 // corpora are the captures in the order in which they are measured. bulk-quarter
 // is compared with bulk: time has to grow with the file, memory is not.
 var corpora = []corpus{
-	{"bulk", "bulk", "1000", 0.6, resident, true},
-	{"bulk-quarter", "bulk", "250", 0, resident, false},
-	{"swarm", "swarm", "20000", 2.5, resident, true},
-	{"open", "open", "100000", 0, resident + 100_000*2.0/1024, false},
-	{"synflood", "synflood", "1000000", 0, resident, false},
+	{"bulk", "bulk", 1000, 0.6, resident, true},
+	{"bulk-quarter", "bulk", 250, 0, resident, false},
+	{"swarm", "swarm", 20_000, 2.5, resident, true},
+	{"open", "open", 100_000, 0, resident + 100_000*2.0/1024, false},
+	{"synflood", "synflood", 1_000_000, 0, resident, false},
 }
 
 // options are the flags.
@@ -56,6 +59,9 @@ type options struct {
 
 func main() {
 	var o options
+	write := flag.String("write", "", "write a capture of that kind, and measure nothing")
+	size := flag.Int("size", 0, "how much of it (default: that of the measurements)")
+	path := flag.String("o", "", "the file to write")
 	flag.StringVar(&o.kafkavet, "kafkavet", "", "the program to measure (default: built from the module in the current directory)")
 	flag.StringVar(&o.dir, "dir", "", "keep the captures here and use those that are there (default: made anew, then removed)")
 	flag.StringVar(&o.only, "only", "", "measure on this corpus alone; attacks are all that are made to cost memory or time")
@@ -64,7 +70,13 @@ func main() {
 	flag.BoolVar(&o.tshark, "tshark", true, "run tshark too, once on each of two captures")
 	flag.BoolVar(&o.cheap, "cheap", false, "small captures of attacks")
 	flag.Parse()
-	missed, err := run(o)
+	var missed []string
+	var err error
+	if *write != "" {
+		err = writeCorpus(*write, *size, *path)
+	} else {
+		missed, err = run(o)
+	}
 	switch {
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -95,27 +107,25 @@ func run(o options) (missed []string, err error) {
 	}
 	if o.kafkavet == "" {
 		o.kafkavet = filepath.Join(temporary, "kafkavet")
-		if err := build(o.kafkavet, "."); err != nil {
-			return nil, err
+		cmd := exec.Command("go", "build", "-trimpath", "-o", o.kafkavet, ".")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("build kafkavet: %w\n%s", err, out)
 		}
-	}
-	maker := filepath.Join(temporary, "corpus")
-	if err := build(maker, "./testdata/corpus"); err != nil {
-		return nil, err
 	}
 	fmt.Println(machine())
 	for _, c := range corpora {
 		if o.only != "" && o.only != c.name {
 			continue
 		}
-		more, err := measure(o, c, maker)
+		more, err := measure(o, c)
 		if err != nil {
 			return missed, fmt.Errorf("%s: %w", c.name, err)
 		}
 		missed = append(missed, more...)
 	}
 	if o.only == "" || o.only == "attacks" {
-		more, err := measureAttacks(o, maker)
+		more, err := measureAttacks(o)
 		if err != nil {
 			return missed, fmt.Errorf("attacks: %w", err)
 		}
@@ -131,22 +141,12 @@ func run(o options) (missed []string, err error) {
 	return missed, nil
 }
 
-// build makes a program the way that releases are made.
-func build(path, pkg string) error {
-	cmd := exec.Command("go", "build", "-trimpath", "-o", path, pkg)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build %s: %w\n%s", pkg, err, out)
-	}
-	return nil
-}
-
 // measure runs all programs on one corpus and prints the result.
-func measure(o options, c corpus, maker string) (missed []string, err error) {
+func measure(o options, c corpus) (missed []string, err error) {
 	path := filepath.Join(o.dir, c.name+".pcap")
 	if _, err := os.Stat(path); err != nil {
-		if out, err := exec.Command(maker, "-kind", c.kind, "-size", c.size, "-o", path).CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("make the capture: %w: %s", err, out)
+		if err := writeCorpus(c.kind, c.size, path); err != nil {
+			return nil, err
 		}
 	}
 	packets, bytes, err := count(path) // which also warms the page cache

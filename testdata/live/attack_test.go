@@ -170,7 +170,7 @@ func TestIdleConnectionsKeepNobodyOut(t *testing.T) {
 func TestFloodHidesNothing(t *testing.T) {
 	const memory = 256 << 10 // KiB
 	corpus := filepath.Join(t.TempDir(), "corpus")
-	build := exec.Command("go", "build", "-o", corpus, "./testdata/corpus")
+	build := exec.Command("go", "build", "-o", corpus, "./testdata/bench")
 	build.Dir = "../.."
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -179,7 +179,7 @@ func TestFloodHidesNothing(t *testing.T) {
 		t.Run(attack.kind, func(t *testing.T) {
 			here, there := namespaces(t)
 			file := filepath.Join(t.TempDir(), "attack.pcap")
-			run(t, corpus, "-kind", attack.kind, "-size", attack.size, "-o", file)
+			run(t, corpus, "-write", attack.kind, "-size", attack.size, "-o", file)
 			play := filepath.Join(t.TempDir(), "play")
 			run(t, "go", "build", "-o", play, "./play")
 			in := func(space []string, ready string, args ...string) *process {

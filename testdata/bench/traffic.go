@@ -1,6 +1,9 @@
+//go:build unix
+
 package main
 
 import (
+	"errors"
 	"net/netip"
 	"time"
 
@@ -233,34 +236,20 @@ func swarm(out *output, size int) error {
 // with half a minute between the rounds.
 func open(out *output, size int) error {
 	all := make([]*capturetest.Conversation, size)
-	for i := range all {
-		all[i] = out.Open(client(i), broker)
-		all[i].Silent, all[i].Options = true, timestamps
+	err := out.each(size, func(i int) {
+		all[i] = silent(out.Open(client(i), broker))
+		all[i].Options = timestamps
 		all[i].Exchange(negotiation(1))
 		all[i].Exchange(metadata(2))
-		if err := out.flush(); err != nil {
-			return err
-		}
-	}
+	})
 	for round := range int32(2) {
 		out.Wait(30 * time.Second)
-		for _, c := range all {
-			c.Exchange(heartbeat(3 + round))
-			if err := out.flush(); err != nil {
-				return err
-			}
-		}
+		err = errors.Join(err, out.each(size, func(i int) { all[i].Exchange(heartbeat(3 + round)) }))
 	}
-	return nil
+	return err
 }
 
 // synflood writes size SYNs that are never answered.
 func synflood(out *output, size int) error {
-	for i := range size {
-		out.Between(client(i), broker).Syn(capturetest.ToBroker)
-		if err := out.flush(); err != nil {
-			return err
-		}
-	}
-	return nil
+	return out.each(size, func(i int) { out.begun(i).Syn(capturetest.ToBroker) })
 }

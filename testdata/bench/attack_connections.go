@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -10,23 +12,8 @@ import (
 
 // The attacks here are many connections. Each takes memory while it is open.
 
-// each writes size connections that begin. flow sends what one of them carries.
-func each(out *output, size int, flow func(i int, c *capturetest.Conversation)) error {
-	return eachOf(out, size, out.Between, flow)
-}
-
-// eachOf is each with connections of begin.
-func eachOf(out *output, size int, begin func(client, broker netip.AddrPort) *capturetest.Conversation, flow func(i int, c *capturetest.Conversation)) error {
-	for i := range size {
-		c := begin(client(i), broker)
-		c.Silent = true
-		flow(i, c)
-		if err := out.flush(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+// begun returns the i-th connection, of which nothing was sent so far.
+func (o *output) begun(i int) *capturetest.Conversation { return silent(o.Between(client(i), broker)) }
 
 // handshake sends the SYN of both sides.
 func handshake(c *capturetest.Conversation) {
@@ -36,7 +23,8 @@ func handshake(c *capturetest.Conversation) {
 
 // unended writes size connections that negotiate, send one request and stay open.
 func unended(out *output, size int) error {
-	return each(out, size, func(_ int, c *capturetest.Conversation) {
+	return out.each(size, func(i int) {
+		c := out.begun(i)
 		handshake(c)
 		c.Exchange(negotiation(1))
 		c.Send(capturetest.ToBroker, smallRequests(2, 1))
@@ -56,7 +44,8 @@ func sealed(out *output, size int) error {
 		body = append(body, rest...)
 		return record(22, append([]byte{kind, 0, byte(len(body) >> 8), byte(len(body))}, body...))
 	}
-	return each(out, size, func(i int, c *capturetest.Conversation) {
+	return out.each(size, func(i int) {
+		c := out.begun(i)
 		handshake(c)
 		c.Send(capturetest.ToBroker, hello(1, i, 0, 0, 2, 0x13, 1, 1, 0, 0, 7, 0, 43, 0, 3, 2, 3, 4))
 		answer := hello(2, i, 0, 0x13, 1, 0, 0, 6, 0, 43, 0, 2, 3, 4)
@@ -67,7 +56,8 @@ func sealed(out *output, size int) error {
 
 // proxied writes size connections that begin with a PROXY line of other addresses, and stay open.
 func proxied(out *output, size int) error {
-	return each(out, size, func(i int, c *capturetest.Conversation) {
+	return out.each(size, func(i int) {
+		c := out.begun(i)
 		handshake(c)
 		request, response := negotiation(1)
 		line := fmt.Sprintf("PROXY TCP4 11.%d.%d.%d 12.%d.%d.%d 4444 9092\r\n", i>>16&255, i>>8&255, i&255, i>>16&255, i>>8&255, i&255)
@@ -77,23 +67,24 @@ func proxied(out *output, size int) error {
 
 // lone writes size packets with a request, each of another address. Anyone can send them.
 func lone(out *output, size int) error {
-	return eachOf(out, size, out.Join, func(_ int, c *capturetest.Conversation) { c.Send(capturetest.ToBroker, smallRequests(1, 1)) })
+	return out.each(size, func(i int) { silent(out.Join(client(i), broker)).Send(capturetest.ToBroker, smallRequests(1, 1)) })
 }
 
 // answers is lone with responses of the broker.
 func answers(out *output, size int) error {
-	return eachOf(out, size, out.Join, func(_ int, c *capturetest.Conversation) {
+	return out.each(size, func(i int) {
 		var b []byte
 		for range 3 {
 			b = append(b, capturetest.ResponseFrame(2, false, make([]byte, 10))...)
 		}
-		c.Send(capturetest.ToClient, b)
+		silent(out.Join(client(i), broker)).Send(capturetest.ToClient, b)
 	})
 }
 
 // sparse writes size connections of a SYN and a byte that is out of order.
 func sparse(out *output, size int) error {
-	return each(out, size, func(_ int, c *capturetest.Conversation) {
+	return out.each(size, func(i int) {
+		c := out.begun(i)
 		c.Syn(capturetest.ToBroker)
 		c.Miss(capturetest.ToBroker, 100)
 		c.Segment(capturetest.ToBroker, capturetest.ACK, []byte{'x'})
@@ -104,17 +95,12 @@ func sparse(out *output, size int) error {
 func tables(out *output, size int) error {
 	const apis = 3000
 	list := make([]capturetest.API, apis)
-	for i := range size {
+	return out.each(size, func(i int) {
 		for k := range list {
 			list[k] = capturetest.API{Key: int16(k), Max: int16(i * k % 30_000)}
 		}
-		c := out.Between(client(i), netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 200, byte(i >> 8), byte(i)}), broker.Port()))
-		c.Silent = true
+		c := silent(out.Between(client(i), netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 200, byte(i >> 8), byte(i)}), broker.Port())))
 		handshake(c)
 		c.Exchange(capturetest.ApiVersionsRequest(0, 1, clientID, "", ""), capturetest.ApiVersionsResponse(0, 1, 0, list...))
-		if err := out.flush(); err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }
