@@ -26,6 +26,8 @@ const (
 	trouble class = "trouble"
 	// pairs: a client and a broker over TLS, and nothing else happens.
 	pairs class = "tls"
+	// plain: a client and a broker of the table of combinations, and nothing else happens.
+	plain class = ""
 )
 
 // scenario is what happens to brokers, network and clients while clients work. Each
@@ -135,16 +137,22 @@ func runChaos(ctx context.Context, o options, stdout io.Writer) error {
 			needed[c.Name] = true
 		}
 	}
-	problems := installAll(ctx, o, needed, stdout)
-	if err := writeInstalled(o, problems); err != nil {
-		return err
-	}
+	installAll(ctx, o, needed, stdout)
 	return again(ctx, o, "chaos", stdout)
 }
 
-// chosenScenarios are those whose name fits the first half of -only.
+// chosenScenarios are those whose name fits the first half of -only: the combinations of the nodes that fit, or
+// with -chaos the others.
 func chosenScenarios(o options) []scenario {
 	var all []scenario
+	if !o.chaos {
+		for _, s := range combinations(o.brokers) {
+			if len(s.fitting(o.clients)) > 0 {
+				all = append(all, s)
+			}
+		}
+		return all
+	}
 	for _, s := range scenarios() {
 		if ok, _ := path.Match(o.brokers, s.name); ok && len(s.fitting(o.clients)) > 0 { // main has tried the pattern
 			all = append(all, s)
@@ -159,7 +167,7 @@ func (s scenario) fitting(pattern string) []Client {
 	for _, c := range append(clients(), s.own...) {
 		fits, _ := path.Match(pattern, c.Name)
 		listed := slices.ContainsFunc(s.own, func(o Client) bool { return o.Name == c.Name }) || slices.ContainsFunc(s.clients, func(p string) bool { ok, _ := path.Match(p, c.Name); return ok })
-		if fits && listed && c.Unusable == "" {
+		if fits && listed {
 			all = append(all, c)
 		}
 	}
@@ -389,8 +397,11 @@ func (s *stage) newPlayer(ctx context.Context, number int, client Client, folder
 // captureName is SCENARIO_CLIENT_kafka-RELEASE[_tls][_sasl-...].pcap.
 func (s scenario) captureName(client Client, n node) string {
 	name := s.name
-	if s.class == pairs {
+	switch s.class {
+	case pairs:
 		name, _, _ = strings.Cut(name, "-") // the rest is the node and the listener
+	case plain:
+		name = "lab"
 	}
 	name += "_" + client.Name + "_kafka-" + n.version
 	if len(n.modes) > 1 {

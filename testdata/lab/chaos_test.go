@@ -19,7 +19,7 @@ import (
 // A name in the tables that fits nothing would leave its part out silently.
 func TestScenariosNameWhatThereIs(t *testing.T) {
 	names, files := map[string]bool{}, map[string]string{}
-	for _, s := range scenarios() {
+	for _, s := range append(scenarios(), combinations("*")...) {
 		if names[s.name] || strings.Trim(s.name, "abcdefghijklmnopqrstuvwxyz0123456789.-_") != "" {
 			t.Errorf("%q is taken, or fits neither a file nor a topic", s.name)
 		}

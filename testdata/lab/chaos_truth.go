@@ -119,7 +119,7 @@ func (s *stage) truths(p *player) map[string]truth {
 		return all
 	}
 	bare := truth{Right: t.Right, No: []string{"KV2020"}, Worst: t.Worst, Scenario: t.Scenario, Client: t.Client, Broker: t.Broker, Refused: t.Refused}
-	if s.class == pairs && len(p.BrokerLog) > 0 {
+	if (s.class == pairs || s.class == plain) && len(p.BrokerLog) > 0 {
 		bare.No, bare.Codes = nil, map[string]*int{"KV2020": nil}
 	}
 	link := strings.TrimSuffix(name, ".pcap") + ".nokey.pcap"
@@ -272,7 +272,7 @@ func writeJSON(file string, v any) error {
 // writeManifest replaces the entries of captures that were made again and keeps the others.
 func (s *stage) writeManifest(folder string, now []entry) error {
 	file := filepath.Join(folder, manifestFile)
-	all, err := readPart(file)
+	all, err := readManifest(file)
 	if err != nil {
 		return err
 	}

@@ -22,11 +22,7 @@ type Client struct {
 	Library, Version string
 	// Setting is what is set to other than the default, empty for most.
 	Setting string
-	// Unusable is why the client cannot be had here, empty when it can.
-	Unusable string
-	// Security lists the security protocols that it can do, all of them when empty.
-	Security []string
-	kind     kind
+	kind    kind
 }
 
 // kind is how the clients of one language are installed and started. Both take the client's own folder.
@@ -110,9 +106,6 @@ func (c Client) dir(cacheDir string) string {
 // Install fetches and builds the client, unless that was done before. It takes minutes
 // the first time and nothing outside the cache folder but the package clients' own caches.
 func (c Client) Install(ctx context.Context, cacheDir string) error {
-	if c.Unusable != "" {
-		return fmt.Errorf("install %s: %s", c.Name, c.Unusable)
-	}
 	dir := c.dir(cacheDir)
 	done, want := filepath.Join(dir, "complete"), c.Library+" "+c.Version+"\n"+c.kind.made()
 	if have, err := os.ReadFile(done); err == nil && string(have) == want {

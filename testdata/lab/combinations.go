@@ -1,35 +1,24 @@
 package main
 
-import (
-	"path"
-	"slices"
-)
+import "slices"
 
-// combination is a client on a listener of a node.
-type combination struct {
-	client   Client
-	listener listener
-	// reason tells why it cannot run, for the manifest.
-	reason string
-}
-
-// combinations are the clients that are run against a node.
-func combinations(n node, pattern string) []combination {
-	var all []combination
-	for _, c := range clients() {
-		if ok, _ := path.Match(pattern, c.Name); !ok { // main has tried the pattern
-			continue
-		}
-		for _, l := range listenersFor(n, c) {
-			x := combination{client: c, listener: l, reason: c.Unusable}
-			switch {
-			case x.reason != "":
-			case len(c.Security) > 0 && !slices.Contains(c.Security, l.security):
-				x.reason = "the client cannot do " + l.security
-			case (l == scram256 || l == scram512 || l == scramSSL) && n.noSCRAM() != "":
-				x.reason = n.noSCRAM()
+// combinations are the pairings on the nodes that fit a pattern, as scenarios in which nothing happens.
+func combinations(pattern string) (all []scenario) {
+	for _, n := range nodes(pattern) {
+		for _, l := range []listener{plaintext, ssl, saslPlain, scram256, scram512, saslSSL, scramSSL} {
+			s := scenario{name: n.String() + l.suffix, class: plain, nodes: []string{n.String()}, listener: l, byLog: true}
+			for _, p := range pairings {
+				switch {
+				case !slices.Contains(p.brokers, n.String()) || !slices.Contains(p.listeners, l):
+				case p.clients == nil:
+					s.clients = append(s.clients, "*")
+				default:
+					s.clients = append(s.clients, p.clients...)
+				}
 			}
-			all = append(all, x)
+			if len(s.clients) > 0 {
+				all = append(all, s)
+			}
 		}
 	}
 	return all

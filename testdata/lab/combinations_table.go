@@ -1,7 +1,5 @@
 package main
 
-import "slices"
-
 // A pairing is one line of the table below: which clients run on which brokers, and how.
 type pairing struct {
 	// brokers are nodes by their names, clients are clients by theirs; nil means all.
@@ -40,22 +38,5 @@ var pairings = []pairing{
 	{[]string{"0.10.2.2-zookeeper", "1.1.1-zookeeper"}, []string{"java-0.10.2.2", "java-1.1.1", "kafkajs-2.2.4"}, []listener{plaintext}, "old clients with old brokers"},
 	{[]string{"2.1.1-zookeeper", "3.9.2-kraft", "4.0.0-kraft"}, []string{"java-3.9.2", "confluent-go-2.6.1"}, sasls, "authentication"},
 	{[]string{"0.10.2.2-zookeeper"}, []string{"java-0.10.2.2", "confluent-go-2.6.1"}, []listener{saslPlain, scram256}, "SaslHandshake v0, behind which there are raw tokens"},
-	{[]string{"3.3.2-kraft"}, []string{"java-3.9.2"}, []listener{scram256}, "what KRaft cannot do yet"},
 	{[]string{"3.9.2-kraft", "4.0.0-kraft"}, []string{"java-3.9.2", "confluent-go-2.6.1", "franz-go-1.22.3", "kafkajs-2.2.4"}, []listener{ssl}, "TLS 1.3"},
-}
-
-// listenersFor are the listeners of a node on which a client is run.
-func listenersFor(n node, c Client) []listener {
-	var all []listener
-	for _, p := range pairings {
-		if !slices.Contains(p.brokers, n.String()) || p.clients != nil && !slices.Contains(p.clients, c.Name) {
-			continue
-		}
-		for _, l := range p.listeners {
-			if !slices.Contains(all, l) {
-				all = append(all, l)
-			}
-		}
-	}
-	return all
 }

@@ -26,7 +26,7 @@ func (f *fleet) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	alone, err := readPart(filepath.Join(f.folder, manifestFile))
+	alone, err := readManifest(filepath.Join(f.folder, manifestFile))
 	if err != nil {
 		return err
 	}

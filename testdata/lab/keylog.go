@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -59,30 +58,6 @@ func joinSecrets(hellos, secrets string) string {
 		}
 	}
 	return kept.String()
-}
-
-// keepKeys keeps the TLS secrets beside the capture: those that the client wrote, or
-// else those that the agent in the broker wrote meanwhile.
-func (c *cluster) keepKeys(ctx context.Context, l listener, capture, keys string, keyed int64, e *entry) error {
-	if !l.encrypted() {
-		return nil
-	}
-	data, err := os.ReadFile(keys)
-	secrets := string(data)
-	if err != nil || secrets == "" {
-		if secrets, err = c.since(brokerKeys, keyed); err != nil {
-			return err
-		}
-	}
-	if secrets, err = byClientRandom(ctx, capture, l.port, secrets); err != nil {
-		return err
-	}
-	if secrets == "" {
-		e.Reason = "neither the client nor the broker's agent wrote TLS secrets"
-		return nil
-	}
-	e.Keys = keysOf(e.Capture)
-	return os.WriteFile(keys, []byte(secrets), 0o644)
 }
 
 // keysOf is the name of the key log beside a capture.

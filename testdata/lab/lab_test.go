@@ -3,6 +3,7 @@ package main
 import (
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -21,23 +22,6 @@ func TestPairingsNameWhatThereIs(t *testing.T) {
 				t.Errorf("%s: there is no %q with which clients are run", p.why, name)
 			}
 		}
-	}
-}
-
-// Two combinations must not write the same capture.
-func TestCaptureNamesDiffer(t *testing.T) {
-	seen := map[string]bool{}
-	for _, n := range nodes("*") {
-		for _, x := range combinations(n, "*") {
-			name := captureName(n, x)
-			if seen[name] {
-				t.Errorf("%s twice", name)
-			}
-			seen[name] = true
-		}
-	}
-	if len(seen) < 100 {
-		t.Errorf("%d combinations", len(seen))
 	}
 }
 
@@ -60,33 +44,19 @@ func TestAtLeast(t *testing.T) {
 	}
 }
 
-func TestAboutClient(t *testing.T) {
-	log := "[2026-01-01 00:00:00,000] INFO all is well (kafka.server.KafkaServer)\n" +
-		"[2026-01-01 00:00:00,001] ERROR Exception while processing request from 127.0.0.1:9092-127.0.0.1:45678-3 (kafka.network.Processor)\n" +
-		"org.apache.kafka.common.errors.InvalidRequestException: Error getting request for apiKey: FETCH, apiVersion: 12, secret-1\n" +
-		"[2026-01-01 00:00:00,002] ERROR Exception while processing request from 127.0.0.1:9092-127.0.0.1:45679-4 (kafka.network.Processor)\n"
-	want := []string{
-		"ERROR Exception while processing request from 127.0.0.1:9092-127.0.0.1:PORT (kafka.network.Processor)",
-		"org.apache.kafka.common.errors.InvalidRequestException: Error getting request for apiKey: FETCH, apiVersion: 12, (secret)",
-	}
-	if got := aboutClient(log); !slices.Equal(got, want) {
-		t.Errorf("got %q", got)
-	}
-}
-
 // What ran again takes the place of what ran before; the rest stays.
 func TestManifestKeepsOtherEntries(t *testing.T) {
-	o, n := options{out: t.TempDir()}, node{release{version: "1.1.1"}, zookeeper}
+	dir := t.TempDir()
 	for _, now := range [][]entry{
-		{{Broker: n.String(), Client: "a", Outcome: failed}, {Broker: n.String(), Client: "b", Outcome: allWell}},
-		{{Broker: n.String(), Client: "a", Outcome: allWell}},
+		{{Capture: "a", Outcome: failed}, {Capture: "b", Outcome: allWell}},
+		{{Capture: "a", Outcome: allWell}},
 	} {
-		if err := writePart(o, n, now); err != nil {
+		if err := new(stage).writeManifest(dir, now); err != nil {
 			t.Fatal(err)
 		}
 	}
-	got, err := readPart(filepath.Join(o.out, "part-1.1.1-zookeeper.json"))
-	if err != nil || len(got) != 2 || got[0].Outcome != allWell || got[1].Client != "b" {
+	got, err := readManifest(filepath.Join(dir, manifestFile))
+	if err != nil || len(got) != 2 || got[0].Capture != "b" || got[1].Outcome != allWell {
 		t.Errorf("%v %v", got, err)
 	}
 }
@@ -102,10 +72,13 @@ func TestJoinSecrets(t *testing.T) {
 // What is kept must be a combination of the table, or it cannot be made again.
 func TestSelectionIsMadeByTheTable(t *testing.T) {
 	made := map[string]bool{}
-	for _, n := range nodes("*") {
-		for _, x := range combinations(n, "*") {
-			made[captureName(n, x)] = true
+	for _, s := range combinations("*") {
+		for _, c := range s.fitting("*") {
+			made[strings.TrimSuffix(s.captureName(c, nodes(s.nodes[0])[0]), ".pcap")] = true
 		}
+	}
+	if len(made) < 100 {
+		t.Errorf("%d combinations", len(made))
 	}
 	for _, k := range selection {
 		if !made[k.name] {

@@ -3,8 +3,8 @@
 // and what could not. With -tables it only asks every release for the ranges that
 // it advertises, for decode/releases. See README.md.
 //
-// Every broker runs in a network namespace made for it, which has nothing but a
-// loopback interface; one runs at a time.
+// The brokers run in a network namespace made for them, and each client in another,
+// at the end of a virtual cable. One scenario runs at a time.
 package main
 
 import (
@@ -66,12 +66,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return insideNamespace(ctx, o, stdout)
 	case o.hold != "":
 		return hold(ctx, o, stdout)
-	case o.chaos:
-		return runChaos(ctx, o, stdout)
+	case o.tables:
+		return askAll(ctx, o, stdout)
 	case o.fleet:
 		return runFleet(ctx, o, stdout)
 	default:
-		return runAll(ctx, o, stdout)
+		return runChaos(ctx, o, stdout)
 	}
 }
 
@@ -85,7 +85,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	f.StringVar(&o.releases, "releases", filepath.Join("..", "..", "decode", "releases"), "write the tables of ranges to `DIR`")
 	f.BoolVar(&o.tables, "tables", false, "only ask every release for its ranges")
 	f.BoolVar(&o.keep, "keep", false, "only copy the selected captures that -out has into testdata, with tshark's view of them")
-	f.BoolVar(&o.chaos, "chaos", false, "play scenarios: brokers, networks and proxies that go away and come back; -only then takes SCENARIO/CLIENT")
+	f.BoolVar(&o.chaos, "chaos", false, "play what happens to brokers, networks and proxies, instead of the combinations; -only then takes SCENARIO/CLIENT")
 	f.BoolVar(&o.fleet, "fleet", false, "watch a fleet by a sniffer on each host, merge the reports and check the result; -only then takes */CLIENT")
 	f.StringVar(&o.hold, "hold", "", "start one `BROKER`, such as 2.1.1-zookeeper, in this namespace and wait")
 	f.StringVar(&o.speak, "speak", "", "used by lab itself: hold the client's part of conversations in another `PROTOCOL`")
@@ -123,36 +123,14 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	return o, nil
 }
 
-// runAll fetches what each broker needs and runs it in a namespace of its own. What
-// the next one needs is fetched meanwhile.
-func runAll(ctx context.Context, o options, stdout io.Writer) error {
-	var chosen []node
-	for _, n := range nodes(o.brokers) {
-		if o.tables || n.clients {
-			chosen = append(chosen, n)
-		}
-	}
+// askAll asks each node for its ranges, in a namespace of its own.
+func askAll(ctx context.Context, o options, stdout io.Writer) error {
+	chosen := nodes(o.brokers)
 	if len(chosen) == 0 {
 		return fmt.Errorf("no broker fits %q", o.brokers)
 	}
-	if err := fetch(ctx, filepath.Join(o.cache, "agent"), keyLogAgent); err != nil {
-		return err
-	}
-	fetched := make(chan error, len(chosen))
-	go func() {
-		for _, n := range chosen {
-			fetched <- fetchRelease(ctx, o.cache, n.release)
-		}
-	}()
-	installed := map[string]error{}
-	if !o.tables {
-		installed = install(ctx, o, chosen, stdout)
-	}
 	for _, n := range chosen {
-		err := <-fetched
-		if err == nil && !o.tables {
-			err = writeInstalled(o, installed)
-		}
+		err := fetchRelease(ctx, o.cache, n.release)
 		if err == nil {
 			err = again(ctx, o, n.String(), stdout)
 		}
@@ -161,20 +139,12 @@ func runAll(ctx context.Context, o options, stdout io.Writer) error {
 		}
 		if err != nil {
 			fmt.Fprintf(stdout, "%s: %v\n", n, err)
-			if !o.tables {
-				if err := writePart(o, n, []entry{{Broker: n.String(), Outcome: notRun, Reason: err.Error()}}); err != nil {
-					return err
-				}
-			}
 		}
 	}
-	if o.tables {
-		return nil
-	}
-	return mergeManifest(o, stdout)
+	return nil
 }
 
-// again runs this program for one node, or for all scenarios, in a network namespace of its own.
+// again runs this program for one node, or for the scenarios, in a network namespace of its own.
 func again(ctx context.Context, o options, inside string, stdout io.Writer) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -200,23 +170,20 @@ func again(ctx context.Context, o options, inside string, stdout io.Writer) erro
 	return nil
 }
 
-// insideNamespace runs one node, or the scenarios.
+// insideNamespace asks one node for its ranges, or runs the scenarios.
 func insideNamespace(ctx context.Context, o options, stdout io.Writer) error {
 	switch {
-	case o.chaos:
-		return insideChaos(ctx, o, stdout)
 	case o.fleet && o.inside == fleetTruth:
 		return playFleetTruth(ctx, o, stdout)
 	case o.fleet:
 		return insideFleet(ctx, o, stdout)
+	case !o.tables:
+		return insideChaos(ctx, o, stdout)
 	}
 	if out, err := exec.CommandContext(ctx, "ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
 		return fmt.Errorf("ip link set lo up: %w: %s", err, out)
 	}
 	return withCluster(ctx, o, o.inside, func(c *cluster) error {
-		if !o.tables {
-			return runClients(ctx, o, c, stdout)
-		}
 		tables, err := c.ranges(ctx)
 		if err != nil {
 			return err

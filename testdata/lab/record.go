@@ -40,35 +40,6 @@ func (b *buffer) String() string {
 	return b.data.String()
 }
 
-// quiet waits until the connections of the client before are gone: their last
-// packets do not belong into the next recording.
-func quiet(port int) error {
-	at := fmt.Sprintf(":%04X", port)
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		open := false
-		for _, table := range []string{"/proc/self/net/tcp", "/proc/self/net/tcp6"} {
-			data, err := os.ReadFile(table)
-			if err != nil {
-				return err
-			}
-			for line := range strings.Lines(string(data)) {
-				f := strings.Fields(line) // proc_net_tcp(5): number, local and remote address, state
-				const timeWait, listens = "06", "0A"
-				open = open || len(f) > 3 && f[3] != timeWait && f[3] != listens && (strings.HasSuffix(f[1], at) || strings.HasSuffix(f[2], at))
-			}
-		}
-		if !open {
-			return nil
-		}
-	}
-	return fmt.Errorf("connections to port %d stay open", port)
-}
-
-// record begins to record a port into a file, and returns when nothing can be missed any more.
-func record(ctx context.Context, port int, file string) (*recording, error) {
-	return tcpdump(ctx, here, "lo", fmt.Sprintf("tcp port %d", port), file)
-}
-
 // tcpdump begins to record packets of an interface into a file. The command tells
 // where: in a room, or here. more are further flags.
 func tcpdump(ctx context.Context, enter func(*exec.Cmd) *exec.Cmd, device, filter, file string, more ...string) (*recording, error) {
