@@ -77,26 +77,41 @@ func value(n int) string { return fmt.Sprintf("secret-%d", n) }
 // key is its key.
 func key(n int) string { return fmt.Sprintf("key-%d", n) }
 
-// read counts the records of the lab among the values that a consumer gets.
-type read struct{ n int }
-
-// done takes a value and tells whether all three have come.
-func (r *read) done(v []byte) bool {
-	if strings.HasPrefix(string(v), "secret-") {
-		r.n++
-	}
-	return r.n >= 3
-}
-
 // work is what a client can do.
 type work struct {
-	produce, consume func(env) error
-	list             func(env) ([]string, error)
-	// send opens a producer for the steady run: a function that sends one record and
-	// waits for its acknowledgement, and one that closes the producer.
+	list func(env) ([]string, error)
+	// send opens a producer: a function that sends one record and waits for its
+	// acknowledgement, and one that closes the producer.
 	send func(env) (one func(key, value string) error, closeAll func(), err error)
-	// receive consumes in a group until the time is over or an error ends it.
-	receive func(e env, until time.Time, got func()) error
+	// receive consumes in a group until the time is over, an error ends it, or it has enough.
+	receive func(e env, until time.Time, got func(value []byte) (enough bool)) error
+}
+
+// produce sends three records.
+func (w work) produce(e env) error {
+	one, closeAll, err := w.send(e)
+	for n := 1; n <= 3 && err == nil; n++ {
+		err = one(key(n), value(n))
+	}
+	if closeAll != nil {
+		closeAll()
+	}
+	return err
+}
+
+// consume receives them.
+func (w work) consume(e env) error {
+	n := 0
+	err := w.receive(e, time.Now().Add(consumeLimit-consumeLimit/7), func(v []byte) bool {
+		if strings.HasPrefix(string(v), "secret-") {
+			n++
+		}
+		return n >= 3
+	})
+	if n < 3 {
+		return errors.Join(fmt.Errorf("%d of 3 records came", n), err)
+	}
+	return err
 }
 
 // lab does the three steps, or the steady run where LAB_STEADY asks for one, prints
@@ -193,7 +208,7 @@ func (w work) steady(e env, length time.Duration) {
 	}()
 	go func() {
 		for time.Now().Before(until) {
-			if err := w.receive(e, until, func() { received.Add(1) }); err != nil {
+			if err := w.receive(e, until, func([]byte) bool { received.Add(1); return false }); err != nil {
 				report("consume", err)
 			}
 		}

@@ -3,13 +3,12 @@
 package main
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
-func main() { lab(work{produce, consume, list, send, receive}) }
+func main() { lab(work{list, send, receive}) }
 
 func config(e env) kafka.ConfigMap {
 	c := kafka.ConfigMap{"bootstrap.servers": e.bootstrap, "security.protocol": e.security, "client.id": clientID("rdkafka")}
@@ -20,58 +19,6 @@ func config(e env) kafka.ConfigMap {
 		c["sasl.mechanism"], c["sasl.username"], c["sasl.password"] = e.mechanism, e.user, e.password
 	}
 	return c
-}
-
-func produce(e env) error {
-	c := config(e)
-	c["message.timeout.ms"] = int(produceLimit/time.Millisecond) - 500
-	p, err := kafka.NewProducer(&c)
-	if err != nil {
-		return err
-	}
-	defer p.Close()
-	delivered := make(chan kafka.Event, 3)
-	for n := 1; n <= 3; n++ {
-		m := &kafka.Message{
-			TopicPartition: kafka.TopicPartition{Topic: &e.topic, Partition: kafka.PartitionAny},
-			Key:            []byte(key(n)), Value: []byte(value(n)),
-		}
-		if err := p.Produce(m, delivered); err != nil {
-			return err
-		}
-	}
-	for range 3 {
-		if m, ok := (<-delivered).(*kafka.Message); ok && m.TopicPartition.Error != nil {
-			return m.TopicPartition.Error
-		}
-	}
-	return nil
-}
-
-func consume(e env) error {
-	conf := config(e)
-	conf["group.id"], conf["auto.offset.reset"] = e.group, "earliest"
-	c, err := kafka.NewConsumer(&conf)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	if err := c.SubscribeTopics([]string{e.topic}, nil); err != nil {
-		return err
-	}
-	var r read
-	last := fmt.Errorf("%d of 3 records came", 0)
-	for end := time.Now().Add(consumeLimit - 2*time.Second); time.Now().Before(end); {
-		switch got := c.Poll(100).(type) {
-		case *kafka.Message:
-			if r.done(got.Value) {
-				return nil
-			}
-		case kafka.Error:
-			last = fmt.Errorf("%d of 3 records came: %w", r.n, got)
-		}
-	}
-	return last
 }
 
 func list(e env) ([]string, error) {
@@ -116,7 +63,7 @@ func send(e env) (func(key, value string) error, func(), error) {
 	}, p.Close, nil
 }
 
-func receive(e env, until time.Time, got func()) error {
+func receive(e env, until time.Time, got func([]byte) bool) (last error) {
 	conf := config(e)
 	conf["group.id"], conf["auto.offset.reset"] = e.group, "earliest"
 	c, err := kafka.NewConsumer(&conf)
@@ -128,9 +75,14 @@ func receive(e env, until time.Time, got func()) error {
 		return err
 	}
 	for time.Now().Before(until) {
-		if _, ok := c.Poll(100).(*kafka.Message); ok {
-			got()
+		switch event := c.Poll(100).(type) {
+		case *kafka.Message:
+			if got(event.Value) {
+				return nil
+			}
+		case kafka.Error:
+			last = event
 		}
 	}
-	return nil
+	return last
 }

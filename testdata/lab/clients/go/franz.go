@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"time"
 
@@ -14,7 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 )
 
-func main() { lab(work{produce, consume, list, send, receive}) }
+func main() { lab(work{list, send, receive}) }
 
 func client(e env, opts ...kgo.Opt) (*kgo.Client, error) {
 	opts = append(opts, kgo.SeedBrokers(e.bootstrap), kgo.ClientID(clientID("kgo")), kgo.WithLogger(kgo.BasicLogger(os.Stderr, kgo.LogLevelWarn, nil)))
@@ -36,44 +35,6 @@ func client(e env, opts ...kgo.Opt) (*kgo.Client, error) {
 		}
 	}
 	return kgo.NewClient(opts...)
-}
-
-func produce(e env) error {
-	c, err := client(e, kgo.DefaultProduceTopic(e.topic))
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), produceLimit)
-	defer cancel()
-	for n := 1; n <= 3; n++ {
-		if err := c.ProduceSync(ctx, kgo.KeyStringRecord(key(n), value(n))).FirstErr(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func consume(e env) error {
-	c, err := client(e, kgo.ConsumerGroup(e.group), kgo.ConsumeTopics(e.topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), consumeLimit-consumeLimit/7)
-	defer cancel()
-	var r read
-	for {
-		fetches := c.PollFetches(ctx)
-		if err := fetches.Err(); err != nil {
-			return fmt.Errorf("%d of 3 records came: %w", r.n, err)
-		}
-		for _, record := range fetches.Records() {
-			if r.done(record.Value) {
-				return c.CommitUncommittedOffsets(ctx)
-			}
-		}
-	}
 }
 
 func list(e env) ([]string, error) {
@@ -107,7 +68,7 @@ func send(e env) (func(key, value string) error, func(), error) {
 	}, c.Close, nil
 }
 
-func receive(e env, until time.Time, got func()) error {
+func receive(e env, until time.Time, got func([]byte) bool) error {
 	c, err := client(e, kgo.ConsumerGroup(e.group), kgo.ConsumeTopics(e.topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	if err != nil {
 		return err
@@ -117,8 +78,10 @@ func receive(e env, until time.Time, got func()) error {
 	defer cancel()
 	for ctx.Err() == nil {
 		fetches := c.PollFetches(ctx)
-		for range fetches.Records() {
-			got()
+		for _, record := range fetches.Records() {
+			if got(record.Value) {
+				return c.CommitUncommittedOffsets(ctx)
+			}
 		}
 		if err := fetches.Err0(); err != nil && ctx.Err() == nil {
 			return err

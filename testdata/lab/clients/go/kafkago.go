@@ -14,7 +14,7 @@ import (
 	"github.com/segmentio/kafka-go/sasl/scram"
 )
 
-func main() { lab(work{produce, consume, list, send, receive}) }
+func main() { lab(work{list, send, receive}) }
 
 func mechanism(e env) sasl.Mechanism {
 	algorithm := scram.SHA256
@@ -39,47 +39,6 @@ func transport(e env) *kafka.Transport {
 		t.TLS = e.tlsConfig()
 	}
 	return t
-}
-
-func produce(e env) error {
-	w := &kafka.Writer{Addr: kafka.TCP(e.bootstrap), Topic: e.topic, Transport: transport(e), RequiredAcks: kafka.RequireAll}
-	defer w.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), produceLimit)
-	defer cancel()
-	var messages []kafka.Message
-	for n := 1; n <= 3; n++ {
-		messages = append(messages, kafka.Message{Key: []byte(key(n)), Value: []byte(value(n))})
-	}
-	return w.WriteMessages(ctx, messages...)
-}
-
-func consume(e env) error {
-	d := &kafka.Dialer{SASLMechanism: mechanism(e), ClientID: clientID("")}
-	if e.overTLS() {
-		d.TLS = e.tlsConfig()
-	}
-	var last string
-	r := kafka.NewReader(kafka.ReaderConfig{
-		Brokers: []string{e.bootstrap}, GroupID: e.group, Topic: e.topic, Dialer: d, StartOffset: kafka.FirstOffset,
-		MaxWait: 500 * time.Millisecond, // Close waits for the last Fetch
-		ErrorLogger: kafka.LoggerFunc(func(format string, args ...any) {
-			last = fmt.Sprintf(format, args...)
-			fmt.Fprintln(os.Stderr, last)
-		}),
-	})
-	defer r.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), consumeLimit-consumeLimit/7)
-	defer cancel()
-	var got read
-	for {
-		m, err := r.ReadMessage(ctx)
-		if err != nil {
-			return fmt.Errorf("%d of 3 records came: %w: %s", got.n, err, last)
-		}
-		if got.done(m.Value) {
-			return nil
-		}
-	}
 }
 
 func list(e env) ([]string, error) {
@@ -107,23 +66,28 @@ func send(e env) (func(key, value string) error, func(), error) {
 	}, func() { w.Close() }, nil
 }
 
-func receive(e env, until time.Time, got func()) error {
+func receive(e env, until time.Time, got func([]byte) bool) error {
 	d := &kafka.Dialer{SASLMechanism: mechanism(e), ClientID: clientID("")}
 	if e.overTLS() {
 		d.TLS = e.tlsConfig()
 	}
 	r := kafka.NewReader(kafka.ReaderConfig{
-		Brokers: []string{e.bootstrap}, GroupID: e.group, Topic: e.topic, Dialer: d, StartOffset: kafka.FirstOffset, MaxWait: 500 * time.Millisecond,
+		Brokers: []string{e.bootstrap}, GroupID: e.group, Topic: e.topic, Dialer: d, StartOffset: kafka.FirstOffset,
+		MaxWait:     500 * time.Millisecond, // Close waits for the last Fetch
+		ErrorLogger: kafka.LoggerFunc(func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }),
 	})
 	defer r.Close()
 	ctx, cancel := context.WithDeadline(context.Background(), until)
 	defer cancel()
 	for {
-		if _, err := r.ReadMessage(ctx); ctx.Err() != nil {
+		m, err := r.ReadMessage(ctx)
+		switch {
+		case ctx.Err() != nil:
 			return nil
-		} else if err != nil {
+		case err != nil:
 			return err
+		case got(m.Value):
+			return nil
 		}
-		got()
 	}
 }
