@@ -23,3 +23,15 @@ func TestPortOfTheBrokerIsNoError(t *testing.T) {
 		t.Error("port 8960 hides an error that a short field follows")
 	}
 }
+
+// TestKafkaPorts: 9091 to 9098, with another digit for the hundreds or the ten thousands.
+func TestKafkaPorts(t *testing.T) {
+	for port, want := range map[uint16]bool{
+		9090: false, 9091: true, 9098: true, 9099: false, 9192: true, 9292: true, 19092: true, 29094: true, 59098: true,
+		8092: false, 18092: false, 992: false, 92: false, 9901: false, 9089: false, 10092: false,
+	} {
+		if got := IsKafkaPort(port); got != want {
+			t.Errorf("port %d: %v, want %v", port, got, want)
+		}
+	}
+}

@@ -124,9 +124,10 @@ func TestGuessOfAController(t *testing.T) {
 
 func TestAlternatives(t *testing.T) {
 	for want, names := range map[string][]string{
-		"2.1": {"2.1"}, "3.3 or 3.4": {"3.3", "3.4"}, "3.1 to 3.4": {"3.1", "3.2", "3.3", "3.4"},
+		"2.1": {"2.1"}, "3.3 or 3.4": {"3.3", "3.4"}, "3.1 to 3.4": {"3.1", "3.2", "3.3", "3.4"}, "3.1 to 3.3": {"3.1", "3.2", "3.3"},
+		"3.1 or 3.4": {"3.1", "3.4"}, "3.1, 3.2 or 3.4": {"3.1", "3.2", "3.4"}, "4.1, 4.2 or 9.9": {"4.1", "4.2", "9.9"}, "0.1, 3.2 or 3.3": {"0.1", "3.2", "3.3"},
 	} {
-		if got := alternatives(names); got != want {
+		if got := Alternatives(names); got != want {
 			t.Errorf("%v: %q, want %q", names, got, want)
 		}
 	}

@@ -169,3 +169,78 @@ func BenchmarkDerivedTables(b *testing.B) {
 		derivedTables(all)
 	}
 }
+
+// TestWhatATableMayOmit: telemetry and the APIs of vendors; a derived table also internal APIs.
+func TestWhatATableMayOmit(t *testing.T) {
+	for _, c := range []struct {
+		key      int16
+		recorded bool
+		want     bool
+	}{
+		{71, true, true}, {72, true, true}, {73, true, false}, {10_000, true, true}, {9_999, true, false}, {10_001, false, true}, {keyMetadata, false, false}, {4, false, true}, {4, true, false},
+	} {
+		if got := (&Table{Recorded: c.recorded}).MayOmit(c.key); got != c.want {
+			t.Errorf("API %d, recorded %v: %v, want %v", c.key, c.recorded, got, c.want)
+		}
+	}
+}
+
+// TestVersionsOfAPIs: which ones Kafka 4.0 removed, and which have tagged fields.
+func TestVersionsOfAPIs(t *testing.T) {
+	for _, c := range []struct {
+		key, version      int16
+		removed, flexible bool
+	}{
+		{keyProduce, -1, false, false}, {keyProduce, 2, true, false}, {keyProduce, 3, false, false}, {keyProduce, 8, false, false}, {keyProduce, 9, false, true},
+		{keyMetadata, 0, false, false}, {keyMetadata, 9, false, true}, {999, 0, false, false},
+	} {
+		if removed, flexible := IsRemoved(c.key, c.version), IsFlexible(c.key, c.version); removed != c.removed || flexible != c.flexible {
+			t.Errorf("API %d v%d: removed %v, flexible %v, want %+v", c.key, c.version, removed, flexible, c)
+		}
+	}
+}
+
+// TestTablesThatAgree: the missing end of an incomplete table agrees with everything.
+func TestTablesThatAgree(t *testing.T) {
+	whole, other := &Ranges{APIs: apiList(0, 0, 7, 1, 4, 10)}, &Ranges{APIs: apiList(0, 0, 7, 1, 4, 11)}
+	part, otherPart := &Ranges{APIs: apiList(0, 0, 7), Partial: true}, &Ranges{APIs: apiList(0, 0, 8), Partial: true}
+	more := &Ranges{APIs: apiList(0, 0, 7, 2, 0, 1), Partial: true}
+	for _, c := range []struct {
+		x, y *Ranges
+		want bool
+	}{
+		{whole, whole, true}, {whole, &Ranges{APIs: apiList(0, 0, 7, 1, 4, 10)}, true}, {whole, other, false}, {whole, &Ranges{APIs: apiList(0, 0, 7)}, false},
+		{whole, part, true}, {other, part, true}, {whole, otherPart, false}, {whole, more, false}, {part, more, true}, {part, otherPart, false},
+		{&Ranges{}, part, false}, {whole, &Ranges{APIs: apiList(0, 0, 7, 1, 4, 10), Partial: true}, true},
+	} {
+		if got := c.x.Agrees(c.y); got != c.want {
+			t.Errorf("%+v and %+v: %v, want %v", c.x, c.y, got, c.want)
+		}
+		if got := c.y.Agrees(c.x); got != c.want {
+			t.Errorf("%+v and %+v: %v, want %v", c.y, c.x, got, c.want)
+		}
+	}
+}
+
+// TestWhatAnExchangeTells: the verdicts with a range, and the outcomes with an error code.
+func TestWhatAnExchangeTells(t *testing.T) {
+	for v, want := range map[Verdict]bool{Unknown: false, OK: true, AboveMax: true, BelowMin: true, NotAdvertised: false, Exempt: false} {
+		if got := v.HasRange(); got != want {
+			t.Errorf("%v has a range: %v, want %v", v, got, want)
+		}
+	}
+	for _, c := range []struct {
+		key           int16
+		outcome       Outcome
+		code          int16
+		answered, has bool
+	}{
+		{keyApiVersions, Answered, 0, true, true}, {keySaslHandshake, Error, 33, true, true}, {keySaslAuthenticate, ClosedByBroker, 0, false, false},
+		{keyProduce, Answered, 0, true, false}, {keyProduce, Answered, 76, true, true}, {keyProduce, Left, 0, false, false},
+	} {
+		x := &Exchange{Key: c.key, Outcome: c.outcome, ErrorCode: c.code}
+		if x.IsAnswered() != c.answered || x.HasErrorCode() != c.has {
+			t.Errorf("%+v: answered %v, has an error code %v", c, x.IsAnswered(), x.HasErrorCode())
+		}
+	}
+}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -239,6 +240,235 @@ func TestProduceWithoutAnswerThatIsClosed(t *testing.T) {
 		}, c.change)).Report().Findings[0]
 		if closes := f.Outcomes["closed"]+f.Outcomes["reset"] == 1; f.Code != "KV1004" || f.Severity != c.want || closes != (c.want == model.Error) {
 			t.Errorf("%s: %s %s %v, want %s", name, f.Code, f.Severity, f.Outcomes, c.want)
+		}
+	}
+}
+
+// TestTextsThatDependOnOneFact: a text changes with each fact that it names.
+func TestTextsThatDependOnOneFact(t *testing.T) {
+	text := func(rule *Rule, s *subject) string { return rule.why(s) + " " + rule.advice(s) }
+	detailed := func(detail string) *group { return &group{key: findingKey{detail: detail}} }
+	closings := func(api, version int16, closed, count uint64) *group {
+		g := &group{key: findingKey{api: api, version: version, hasAPI: true}, count: count}
+		g.outcomes[decode.ClosedByBroker] = closed
+		return g
+	}
+	tried := func(version int16) *group {
+		g := closings(apiVersionsKey, version, 1, 1)
+		g.tried.list = []usageKey{{apiVersionsKey, version}}
+		return g
+	}
+	answered := detailed("closed by the broker")
+	answered.ended.Answered = at(5)
+	zstd := func(api, version int16) *subject {
+		return &subject{group: &group{key: findingKey{detail: compression, api: api, version: version}}}
+	}
+	left := detailed("InitProducerId")
+	left.left = 1
+	const disagree, clientHello, plaintext, ssl = "disagree about TLS", "reads a ClientHello", "to PLAINTEXT", "to SSL or"
+	for _, c := range []struct{ name, text, has, lacks string }{
+		{"closed, and no answer in the clear", text(&tlsConfusionRule, &subject{group: detailed(tlsClosed)}), clientHello, disagree},
+		{"closed where others are answered in the clear", text(&tlsConfusionRule, &subject{group: detailed(tlsClosed), clear: true}), disagree, clientHello},
+		{"answered in the clear", text(&tlsConfusionRule, &subject{group: detailed(tlsToClear)}), disagree, clientHello},
+		{"TLS to a listener in the clear", text(&tlsConfusionRule, &subject{group: detailed(tlsToClear)}), plaintext, ssl},
+		{"TLS closed by a listener in the clear", text(&tlsConfusionRule, &subject{group: detailed(tlsClosed)}), plaintext, ssl},
+		{"Kafka to a TLS listener", text(&tlsConfusionRule, &subject{group: detailed(clearToTLS)}), ssl, plaintext},
+		{"a handshake with an answer", text(&handshakeFailedRule, &subject{group: answered}), "trust, names, dates", "speaks TLS"},
+		{"a handshake without one", text(&handshakeFailedRule, &subject{group: detailed("closed by the broker")}), "speaks TLS", "trust, names, dates"},
+		{"no byte where others got through", handshakeFailedRule.advice(&subject{group: detailed(noByte), handshakes: true}), "MTU", "speaks TLS"},
+		{"closed where others got through", handshakeFailedRule.advice(&subject{group: detailed(tlsClosed), handshakes: true}), "SNI", "MTU"},
+		{"requests out of order", authenticationRule.advice(&subject{group: detailed(outOfOrder)}), "that sends SaslHandshake", "credentials"},
+		{"no handshake", authenticationRule.advice(&subject{group: detailed(noHandshake)}), "that sends SaslHandshake", "credentials"},
+		{"a refused mechanism", authenticationRule.advice(&subject{group: closings(saslHandshakeKey, 1, 0, 1)}), "sasl.mechanism", "credentials"},
+		{"a refused token", authenticationRule.advice(&subject{group: closings(36, 1, 0, 1)}), "credentials", "sasl.mechanism"},
+		{"no request", authenticationRule.advice(&subject{group: &group{key: findingKey{api: saslHandshakeKey}}}), "credentials", "sasl.mechanism"},
+		{"zstd in Produce v6", text(&messageFormatRule, zstd(produceKey, 6)), "KIP-110", "(none, gzip)"},
+		{"zstd in Produce v7", text(&messageFormatRule, zstd(produceKey, 7)), "(none, gzip)", "KIP-110"},
+		{"zstd in Fetch v9", text(&messageFormatRule, zstd(1, 9)), "KIP-110", "(none, gzip)"},
+		{"zstd in Fetch v10", text(&messageFormatRule, zstd(1, 10)), "(none, gzip)", "KIP-110"},
+		{"ApiVersions v3", text(&notKafkaRule, &subject{group: tried(3)}), "A proxy that does not know", "MTU"},
+		{"ApiVersions v2", text(&notKafkaRule, &subject{group: tried(2)}), "A broker before Kafka 0.10", "A proxy that does not know"},
+		{"the client left", apiMissingRule.why(&subject{group: left}), "closed the connection", "was not seen"},
+		{"the client may go on", apiMissingRule.why(&subject{group: detailed("InitProducerId")}), "was not seen", "closed the connection"},
+		{"all closed", closingText(closings(1, 1, 2, 2)), "were closed", "ignored"},
+		{"some closed", closingText(closings(1, 1, 1, 2)), "were closed or ignored", "MTU"},
+		{"none closed", closingText(closings(1, 1, 0, 2)), "were ignored", "closed"},
+	} {
+		if !strings.Contains(c.text, c.has) || strings.Contains(c.text, c.lacks) {
+			t.Errorf("%s: %q, want %q and not %q in it", c.name, c.text, c.has, c.lacks)
+		}
+	}
+	for _, c := range []struct {
+		never   bool
+		refused uint64
+		want    bool
+	}{{true, 2, true}, {true, 1, false}, {false, 2, false}} {
+		if got := (&subject{group: &group{never: c.never, refused: c.refused, count: 2}}).nothingListens(); got != c.want {
+			t.Errorf("never answered %v, %d of 2 without a request: nothing listens %v, want %v", c.never, c.refused, got, c.want)
+		}
+	}
+	for _, c := range []struct{ clear, answers, sasl, want bool }{{true, true, false, true}, {false, true, false, false}, {true, false, false, false}, {true, true, true, false}} {
+		if got := (&subject{clear: c.clear, answers: c.answers, mayLackSASL: c.sasl}).isInTheClear(); got != c.want {
+			t.Errorf("%+v: in the clear %v", c, got)
+		}
+	}
+}
+
+func closingText(g *group) string { return (&subject{group: g}).ends() }
+
+// TestRegularConnections: pauses of 2 s or more, and of one length or multiples of it.
+func TestRegularConnections(t *testing.T) {
+	for _, c := range []struct {
+		at   []int64 // in ms
+		n    int
+		want bool
+	}{
+		{[]int64{0}, 0, true}, {[]int64{0, 2000}, 1, true}, {[]int64{0, 1999}, 1, false}, {[]int64{0, 2000, 4100}, 2, true}, {[]int64{0, 2000, 4101}, 2, false},
+		{[]int64{0, 2000, 5900}, 2, true}, {[]int64{0, 2000, 5899}, 2, false}, {[]int64{0, 10_000, 15_000}, 2, true},
+	} {
+		g := new(group)
+		for _, ms := range c.at {
+			g.first = append(g.first, occurrence{client: testClient, at: capture.Position{Time: ms * 1e6}})
+		}
+		n, isRegular := g.intervals()
+		if text := clientLeftRule.why(&subject{group: g}); n != c.n || isRegular != c.want || strings.Contains(text, "regular intervals") != (n > 1 && isRegular) {
+			t.Errorf("%v: %d pauses, regular %v: %s", c.at, n, isRegular, text)
+		}
+	}
+}
+
+// TestEnabledMechanisms: a message lists eight of them.
+func TestEnabledMechanisms(t *testing.T) {
+	for n, want := range map[int]string{0: "enabled: none", maxMechanisms: "M, M", maxMechanisms + 1: " and 1 more"} {
+		x := &decode.Exchange{Key: saslHandshakeKey, ErrorCode: 33, Mechanism: "PLAIN", Enabled: slices.Repeat([]string{"M"}, n)}
+		if got := saslRefusal(x); !strings.HasSuffix(got, want) {
+			t.Errorf("%d mechanisms: %q, want %q at the end", n, got, want)
+		}
+	}
+}
+
+// TestMergedGroups: the numbers of both groups count. The first request and its range stay.
+func TestMergedGroups(t *testing.T) {
+	x, y := &group{bytes: 1, gaps: 2, unsure: 3, idle: 4, number: 5, ranges: oldRanges}, &group{bytes: 10, gaps: 20, unsure: 30, idle: 40, number: 50, ranges: newRanges, reported: 6}
+	y.ended.First = at(3)
+	none := new(group)
+	none.merge(x)
+	none.merge(y)
+	none.merge(new(group))
+	if g := none; g.bytes != 11 || g.gaps != 22 || g.unsure != 33 || g.idle != 44 || g.number != 5 || g.reported != 0 || g.ranges != oldRanges || g.ended.First != at(3) {
+		t.Errorf("%+v", g)
+	}
+	var g group
+	for _, c := range []struct{ first, end, wantFirst, wantLatest uint64 }{{5, 9, 5, 9}, {7, 8, 5, 9}, {3, 12, 3, 12}, {4, 20, 3, 20}} {
+		if g.end(history.Ended{First: at(c.first), End: at(c.end)}); g.ended.First != at(c.wantFirst) || g.ended.Latest != at(c.wantLatest) {
+			t.Errorf("from %d to %d: %+v", c.first, c.end, g.ended)
+		}
+	}
+}
+
+// TestFactsOfAddresses: what one connection shows about its address.
+func TestFactsOfAddresses(t *testing.T) {
+	const toClient, toBroker = reassembly.ToClient, reassembly.ToBroker
+	isTLS := tlsOf()
+	by := func(side reassembly.Direction, bytes uint64) func(*decode.Connection) {
+		return func(c *decode.Connection) { c.End.By, c.Bytes[toClient] = side, bytes }
+	}
+	failed := tlsOf(func(i *tlsrecord.Info) { i.Established, i.Undecrypted, i.Reason = false, 0, "" })
+	for _, c := range []struct {
+		name    string
+		changes []func(*decode.Connection)
+		want    addressFacts
+		through int
+	}{
+		{"Kafka that was answered", nil, addressFacts{clear: true}, 1},
+		{"Kafka without an answer", []func(*decode.Connection){func(c *decode.Connection) { c.Responses = 0 }}, addressFacts{}, 0},
+		{"Kafka that was closed", []func(*decode.Connection){func(c *decode.Connection) { c.Responses = 0 }, by(toClient, 0)}, addressFacts{mute: true}, 0},
+		{"Kafka that was closed behind bytes", []func(*decode.Connection){func(c *decode.Connection) { c.Responses = 0 }, by(toClient, 1)}, addressFacts{}, 0},
+		{"Kafka that the client closed", []func(*decode.Connection){func(c *decode.Connection) { c.Responses = 0 }, by(toBroker, 0)}, addressFacts{}, 0},
+		{"no request", []func(*decode.Connection){func(c *decode.Connection) { c.Responses, c.Requests = 0, 0 }, by(toClient, 0)}, addressFacts{}, 0},
+		{"open", []func(*decode.Connection){func(c *decode.Connection) { c.Responses, c.End.Kind = 0, reassembly.Cut }, by(toClient, 0)}, addressFacts{}, 0},
+		{"TLS", []func(*decode.Connection){isTLS}, addressFacts{tls: true}, 1},
+		{"TLS without a byte of the other side", []func(*decode.Connection){failed, by(toClient, 0)}, addressFacts{failed: 1}, 0},
+		{"TLS that was closed at once", []func(*decode.Connection){failed, by(toClient, 0), func(c *decode.Connection) { c.Confusion, c.TLS.HasClientRandom = reassembly.TLSToClear, true }}, addressFacts{shut: true}, 0},
+		{"the same by the client", []func(*decode.Connection){failed, by(toBroker, 0), func(c *decode.Connection) { c.Confusion = reassembly.TLSToClear }}, addressFacts{failed: 1}, 0},
+		{"answered with TLS", []func(*decode.Connection){func(c *decode.Connection) { c.Confusion, c.Protocol = reassembly.ClearToTLS, reassembly.TLS }}, addressFacts{confused: true}, 0},
+	} {
+		var s addressRecord
+		for range 2 {
+			s.add(connectionOf(0, 1, 9, c.changes...))
+		}
+		s.facts.failed /= 2
+		if s.facts != c.want || len(s.through) != c.through {
+			t.Errorf("%s: %+v, %d clients got through, want %+v and %d", c.name, s.facts, len(s.through), c.want, c.through)
+		}
+	}
+}
+
+// TestGuardsOfDepartures: each case but the first of its kind differs in one fact.
+func TestGuardsOfDepartures(t *testing.T) {
+	misshapen := func(x *decode.Exchange) { x.Misshapen = true }
+	unread := func(changes ...func(*decode.Connection)) []any {
+		return []any{exchangeOf(2, 0, apiVersionsKey, 3, misshapen), connectionOf(0, 1, 9, append([]func(*decode.Connection){leaves}, changes...)...)}
+	}
+	const otherLayoutText = "KV2002 the ApiVersions response does not have the layout of the version that the client asked for, and the client closed"
+	// gssapi are two connections that the client left after SaslHandshake.
+	gssapi := func(mechanism, software string, ranges *decode.Ranges) []any {
+		is := func(x *decode.Exchange) { x.Software.Name = software }
+		var calls []any
+		for i := range uint32(2) {
+			calls = append(calls, exchangeOf(2, i, apiVersionsKey, 3, is), exchangeOf(4, i, saslHandshakeKey, 1, is), connectionOf(i, 1, 9, func(c *decode.Connection) {
+				c.Mechanism, c.Advertised, c.AfterAdvertised, c.Software.Name = mechanism, ranges, 1, software
+			}))
+		}
+		return calls
+	}
+	joinGroup := func(least int16) *decode.Ranges {
+		return &decode.Ranges{APIs: []decode.API{{Key: metadataKey, Range: decode.Range{Max: 9}}, {Key: joinGroupKey, Range: decode.Range{Min: least, Max: 9}}}}
+	}
+	badName := func(change func(*decode.Exchange)) []any {
+		return []any{exchangeOf(1, 0, apiVersionsKey, 3, func(x *decode.Exchange) { x.ErrorCode, x.Software.Version, x.Asked = 42, "(devel)", decode.NotAsked }, change)}
+	}
+	preface := func(problem string) func(*decode.Connection) {
+		return func(c *decode.Connection) {
+			c.Protocol, c.Oddities.Prefaces = reassembly.Other, []reassembly.Preface{{Kind: reassembly.ProxyV2, Problem: problem}}
+		}
+	}
+	for _, c := range []struct {
+		name  string
+		calls []any
+		want  string // the beginning of the first finding; empty for none
+		why   string // a part of its text
+	}{
+		{"another layout", unread(), otherLayoutText, ""},
+		{"another layout, and a request followed", unread(func(c *decode.Connection) { c.AfterAdvertised = 1 }), "", ""},
+		{"another layout, and the broker closed", unread(func(c *decode.Connection) { c.End.By = reassembly.ToClient }), "", ""},
+		{"another layout, and bytes are missing", unread(func(c *decode.Connection) { c.Oddities.Missing = 1 }), "KV9002", ""},
+		{"another layout, and the client is served", append(unread(), exchangeOf(20, 5, 0, 7)), "", ""},
+		{"GSSAPI without JoinGroup v0", gssapi("GSSAPI", "librdkafka", joinGroup(2)), "KV2008", "librdkafka before 2.11.0 takes"},
+		{"GSSAPI with JoinGroup v0", gssapi("GSSAPI", "librdkafka", joinGroup(0)), "KV2008", "The broker accepts the mechanism"},
+		{"GSSAPI without JoinGroup", gssapi("GSSAPI", "librdkafka", &decode.Ranges{APIs: joinGroup(0).APIs[:1]}), "KV2008", "The broker accepts the mechanism"},
+		{"GSSAPI of Java", gssapi("GSSAPI", javaClient, joinGroup(2)), "KV2008", "The broker accepts the mechanism"},
+		{"another mechanism without JoinGroup v0", gssapi("PLAIN", "librdkafka", joinGroup(2)), "KV2008", "The broker accepts the mechanism"},
+		{"a name that is not allowed", badName(func(*decode.Exchange) {}), "KV2011", "KIP-511"},
+		{"another error", badName(func(x *decode.Exchange) { x.ErrorCode = 31 }), "KV2002", ""},
+		{"no name", badName(func(x *decode.Exchange) { x.Software = decode.Software{} }), "KV2002", ""},
+		{"an allowed name", badName(func(x *decode.Exchange) { x.Software.Version = "1" }), "KV2002", ""},
+		{"a preface with a problem", []any{connectionOf(0, 1, 9, preface("it is cut"))}, "KV9005", ""},
+		{"a preface before another protocol", []any{connectionOf(0, 1, 9, preface(""))}, "", ""},
+	} {
+		got, why := "", ""
+		for _, f := range builderOf(Options{}, c.calls...).Report().Findings {
+			if got == "" {
+				got, why = f.Code+" "+f.Message, f.Why
+			}
+		}
+		if c.want == "" && got != "" || !strings.HasPrefix(got, c.want) || !strings.Contains(why, c.why) {
+			t.Errorf("%s: %q, %q, want %q, %q", c.name, got, why, c.want, c.why)
+		}
+	}
+	for count, want := range map[uint64]model.Severity{1: model.Warning, 2: model.Error} {
+		if got := apiVersionsRefusedRule.severity(&group{key: findingKey{detail: otherLayout}, count: count}, nil); got != want {
+			t.Errorf("another layout, %d times: %v, want %v", count, got, want)
 		}
 	}
 }

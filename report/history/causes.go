@@ -178,7 +178,7 @@ func (v *view) afterSessions(k *Suspect) bool {
 func (v *view) all(name string, k *Suspect, is func(*Suspect) bool) bool {
 	return memo(&v.facts, fact{name: name, version: k.version()}, func() bool {
 		list := v.refusals[k.version()]
-		return len(list) > 0 && !slices.ContainsFunc(list, func(o *Suspect) bool { return !is(o) })
+		return !slices.ContainsFunc(list, func(o *Suspect) bool { return !is(o) })
 	})
 }
 

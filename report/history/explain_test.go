@@ -1,6 +1,7 @@
 package history
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -67,6 +68,96 @@ func TestIdleBeforeTheCapture(t *testing.T) {
 			if e.Name == "idle limit" && e.Excluded == midstream {
 				t.Errorf("midstream %v: %+v", midstream, e)
 			}
+		}
+	}
+}
+
+// TestWhatExcludesACause: each row differs in what the capture shows beside a refused request.
+func TestWhatExcludesACause(t *testing.T) {
+	const large = largeRequest
+	sized := func(size int64) func(*decode.Exchange) { return func(x *decode.Exchange) { x.Size = size } }
+	above := func(x *decode.Exchange) { x.Verdict = decode.AboveMax }
+	borrowed := func(x *decode.Exchange) { x.Verdict, x.Evidence = decode.AboveMax, decode.Borrowed }
+	for _, c := range []struct {
+		name     string
+		cause    string
+		before   []int16 // the APIs that the same connection was answered before
+		key      int16
+		changes  []func(*decode.Exchange)
+		excluded bool
+		by       string
+	}{
+		{"another ApiVersions was answered", "authentication", nil, keyApiVersions, nil, true, "another ApiVersions request"},
+		{"the same for Metadata", "authentication", nil, keyMetadata, nil, false, "no request of a client without SASL"},
+		{"the connection began with SASL", "authentication", []int16{keySaslHandshake}, keyMetadata, nil, false, "does not show that the authentication ended"},
+		{"the client had authenticated", "authentication", []int16{keySaslHandshake, keySaslAuthenticate}, keyMetadata, nil, true, "had authenticated"},
+		{"a token after another one", "authentication", []int16{keySaslHandshake, keySaslAuthenticate}, keySaslAuthenticate, nil, false, "does not show that the authentication ended"},
+		{"a handshake after a token", "authentication", []int16{keySaslHandshake, keySaslAuthenticate}, keySaslHandshake, nil, false, "does not show that the authentication ended"},
+		{"the connection was served", "authentication", []int16{keyMetadata}, keyFetch, nil, true, "other requests of the connection"},
+		{"the size of an answered request", "size", nil, keyFetch, []func(*decode.Exchange){sized(100)}, true, "as large"},
+		{"a small request", "size", nil, keyFetch, []func(*decode.Exchange){sized(101)}, true, "the request has 101 bytes"},
+		{"a request that is not large", "size", nil, keyFetch, []func(*decode.Exchange){sized(large - 1)}, true, "the request has 65,535 bytes"},
+		{"a large request", "size", nil, keyFetch, []func(*decode.Exchange){sized(large)}, false, "more than any that was answered"},
+		{"above the range of its connection", "proxy", []int16{keyApiVersions}, keyFetch, []func(*decode.Exchange){above}, true, "on the same connection"},
+		{"above a range of another connection", "proxy", []int16{keyApiVersions}, keyFetch, []func(*decode.Exchange){borrowed}, false, behindUnknown},
+		{"above the range, without an answer to ApiVersions", "proxy", nil, keyFetch, []func(*decode.Exchange){above}, false, behindUnknown},
+		{"inside the range", "proxy", []int16{keyApiVersions}, keyFetch, nil, false, behindUnknown},
+		{"inside the range of a served connection", "proxy", []int16{keyMetadata}, keyFetch, nil, false, behindUnknown},
+		{"without a range on a served connection", "proxy", []int16{keyMetadata}, keyFetch, []func(*decode.Exchange){noRange}, true, "served before"},
+		{"without a range", "proxy", []int16{keyApiVersions}, keyFetch, []func(*decode.Exchange){noRange}, false, behindUnknown},
+	} {
+		p := newPlay(t)
+		p.send(p.connect(), keyApiVersions, 3, answered, soon)
+		s := p.connect()
+		for _, key := range c.before {
+			p.send(s, key, 1, answered, soon)
+		}
+		p.send(s, c.key, 1, closed, soon, c.changes...)
+		k := &Suspect{Exchange: decode.Exchange{}}
+		if all := p.book.Suspects(); len(all) > 0 {
+			k = all[0]
+		} else { // it is outside the range of its connection, and decided at once
+			x := &decode.Exchange{Stream: s, Client: playClient, Broker: playBroker, Key: c.key, Verdict: decode.AboveMax, Evidence: decode.Observed, Outcome: closed, Request: p.at()}
+			k = p.book.Sample(x)
+		}
+		for _, e := range p.book.Explanations(k, 0) {
+			if e.Name == c.cause && (e.Excluded != c.excluded || !strings.Contains(e.By, c.by)) {
+				t.Errorf("%s: %+v, want excluded %v by %q", c.name, e, c.excluded, c.by)
+			}
+		}
+	}
+}
+
+// TestTheSizeBeforeARestart: an answer of an earlier life excludes the size of no large request.
+func TestTheSizeBeforeARestart(t *testing.T) {
+	for size, want := range map[int64]string{largeRequest: "restarted since it answered one as large", largeRequest + 1: "more than any that was answered", 100: "the request has 100 bytes"} {
+		v := &view{address: &address{largest: largeRequest, largestAt: moment(10)}, restarts: []restart{{moment(20), moment(20)}}}
+		e := v.sizeExplains(&Suspect{Exchange: decode.Exchange{Size: size, Request: moment(30), Outcome: closed}})
+		if e.Excluded != (size < largeRequest) || !strings.Contains(e.By, want) {
+			t.Errorf("%d bytes: %+v, want %q", size, e, want)
+		}
+	}
+}
+
+// TestARestartTakesItsTime: an answer that comes sooner excludes one.
+func TestARestartTakesItsTime(t *testing.T) {
+	for later, want := range map[int64]bool{restartTakes: true, restartTakes + 1: false} {
+		p := newPlay(t)
+		p.send(p.connect(), keyFetch, 12, closed, soon)
+		over := p.book.Suspects()[0].Exchange.Decided.Time
+		p.book.address(decode.Endpoint{Addr: playBroker}).alive.add(moment(over+later), aliveJoin, maxAlive)
+		p.book.calls++
+		if e := p.book.Explanations(p.book.Suspects()[0], 0)[0]; e.Name != "restart" || e.Excluded != want || want && !strings.Contains(e.By, "500 ms") {
+			t.Errorf("answered %d ns later: %+v, want excluded %v", later, e, want)
+		}
+		end := Ended{First: moment(over), End: moment(over)}
+		if e := p.book.ConnectionExplanations(decode.Endpoint{Addr: playBroker}, &end, 0)[0]; e.Name != "restart" || e.Excluded != want || want && !strings.Contains(e.By, "500 ms") {
+			t.Errorf("a connection, answered %d ns later: %+v, want excluded %v", later, e, want)
+		}
+	}
+	for quiet, want := range map[int64]bool{idlePause - 1: true, idlePause: false} {
+		if e := idleLimitExplainsEnd(&Ended{First: moment(9), End: moment(9 + quiet)}); e.Excluded != want {
+			t.Errorf("quiet for %d ns: %+v", quiet, e)
 		}
 	}
 }

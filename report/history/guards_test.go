@@ -1,12 +1,16 @@
 package history
 
 import (
+	"math"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
 )
 
 // moment is a position at a time in nanoseconds.
@@ -220,5 +224,250 @@ func TestSilenceOfAKnownVersion(t *testing.T) {
 				t.Errorf("certain: %v, want %v", r.Certain, c.certain)
 			}
 		})
+	}
+}
+
+// TestWhatAClientAskedFor: a step is known from the answers of any broker. The client is the same
+// only with its id, at its address.
+func TestWhatAClientAskedFor(t *testing.T) {
+	p := newPlay(t)
+	s, begin := p.connect(), int64(p.now)
+	for _, c := range []struct {
+		key                           int16
+		asked, found, served, stopped bool
+	}{
+		{keyApiVersions, false, false, false, false}, {keyMetadata, true, true, false, false}, {keyFetch, true, true, true, true}, {keyFindCoordinator, true, false, true, true},
+	} {
+		p.send(s, c.key, 3, answered, soon)
+		p.now += time.Minute
+		now := int64(p.now)
+		for id, is := range map[string]bool{"app": true, "other": false} {
+			asked, found := p.book.AskedMore(id, playClient.Addr(), 0), p.book.Found(id, playClient.Addr(), 0, begin, now)
+			served, stopped := p.book.Served(id, playClient.Addr(), 0, begin, now), p.book.StoppedBy(id, playClient.Addr(), 0, now)
+			if asked != (c.asked && is) || found != (c.found && is) || served != (c.served && is) || stopped != (c.stopped && is) {
+				t.Errorf("%s behind API %d: asked %v, found %v, served %v, stopped %v, want %+v", id, c.key, asked, found, served, stopped, c)
+			}
+		}
+	}
+	if p.book.StoppedBy("app", playClient.Addr(), 0, begin) || p.book.Served("app", playClient.Addr(), 0, begin, begin) {
+		t.Error("served before its first request")
+	}
+}
+
+// TestSuspectedClients: a refused request counts for its own client at its own address, since its time.
+func TestSuspectedClients(t *testing.T) {
+	here := decode.Endpoint{Addr: playBroker}
+	for _, c := range []struct {
+		name    string
+		outcome decode.Outcome
+		id      string
+		addr    string
+		at      decode.Endpoint
+		late    int64
+		want    bool
+	}{
+		{"closed", closed, "app", "10.0.0.1", here, 0, true}, {"earlier", closed, "app", "10.0.0.1", here, 1, false}, {"error 35", decode.Error, "app", "10.0.0.1", here, 0, false},
+		{"another client id", closed, "b", "10.0.0.1", here, 0, false}, {"another host", closed, "app", "10.0.0.9", here, 0, false},
+		{"another broker", closed, "app", "10.0.0.1", decode.Endpoint{Addr: playClient}, 0, false}, {"another network", closed, "app", "10.0.0.1", decode.Endpoint{Addr: playBroker, Domain: 1}, 0, false},
+	} {
+		p := newPlay(t)
+		since := int64(p.now)
+		p.send(p.connect(), keyMetadata, 3, c.outcome, soon)
+		if got := p.book.Suspected(c.id, netip.MustParseAddr(c.addr), c.at, since+c.late); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// TestTableSince: the table of a time begins with its first answer, unless an earlier one returned.
+func TestTableSince(t *testing.T) {
+	p := newPlay(t)
+	other := &decode.Ranges{APIs: playTable.APIs[:2]}
+	third := &decode.Ranges{APIs: playTable.APIs[:1]}
+	begin := int64(p.now)
+	for i, r := range []*decode.Ranges{playTable, other, third} {
+		p.now = time.Duration(begin) + time.Duration(i)*time.Second
+		p.advertise(1, r)
+	}
+	here, second := decode.Endpoint{Addr: playBroker}, int64(time.Second)
+	for _, c := range []struct{ at, want int64 }{{begin, math.MinInt64}, {begin + second - 1, math.MinInt64}, {begin + second, begin + second}, {begin + 9*second, begin + 2*second}} {
+		if got := p.book.TableSince(here, c.at); got != c.want {
+			t.Errorf("at %d: since %d, want %d", c.at-begin, got-begin, c.want-begin)
+		}
+	}
+	p.advertise(1, playTable)
+	for _, at := range []decode.Endpoint{here, {Addr: playClient}} {
+		if got := p.book.TableSince(at, math.MaxInt64); got != math.MinInt64 {
+			t.Errorf("%v: since %d", at, got)
+		}
+	}
+}
+
+// TestAddressesThatAnswer: what an address is known to answer.
+func TestAddressesThatAnswer(t *testing.T) {
+	p := newPlay(t)
+	here, nowhere := decode.Endpoint{Addr: playBroker}, decode.Endpoint{Addr: playClient}
+	for _, c := range []struct {
+		key                     int16
+		outcome                 decode.Outcome
+		answered, works, fetchs bool
+	}{{keyMetadata, closed, false, false, false}, {keyApiVersions, answered, true, false, false}, {keyFetch, answered, true, true, true}} {
+		p.send(p.connect(), c.key, 3, c.outcome, soon)
+		b := p.book
+		if b.Answered(here) != c.answered || b.Works(here) != c.works || b.Answers(here, keyFetch, 3) != c.fetchs || b.Answers(here, keyFetch, 4) {
+			t.Errorf("API %d: answered %v, works %v, answers Fetch %v, want %+v", c.key, b.Answered(here), b.Works(here), b.Answers(here, keyFetch, 3), c)
+		}
+		if b.Answered(nowhere) || b.Works(nowhere) || b.Answers(nowhere, keyFetch, 3) || b.AnsweredInLife(&Suspect{Exchange: decode.Exchange{Broker: playClient, Key: keyFetch, Version: 3}}) {
+			t.Error("an unknown address answers")
+		}
+		k := &Suspect{Exchange: decode.Exchange{Broker: playBroker, Key: keyFetch, Version: 3, Request: p.at()}}
+		if got := b.AnsweredInLife(k); got != c.fetchs {
+			t.Errorf("API %d: answered in the life: %v", c.key, got)
+		}
+	}
+}
+
+// TestWhatSuspectsKnow of their connection.
+func TestWhatSuspectsKnow(t *testing.T) {
+	for _, c := range []struct {
+		stream                 stream
+		sasl, lacks, isInClear bool
+	}{
+		{stream{}, false, true, false}, {stream{inClear: true}, false, true, true}, {stream{hasSASL: true}, true, false, false},
+		{stream{midstream: true}, false, false, false}, {stream{missing: 1}, false, false, false},
+	} {
+		c.stream.authenticated = moment(5)
+		k := &Suspect{Exchange: decode.Exchange{Request: moment(12)}, stream: &c.stream}
+		if age, _ := k.SessionAge(); k.UsesSASL() != c.sasl || k.LacksHandshake() != c.lacks || k.InClear() != c.isInClear || age != 7 {
+			t.Errorf("%+v: SASL %v, lacks the handshake %v, in clear text %v, age %v", c.stream, k.UsesSASL(), k.LacksHandshake(), k.InClear(), age)
+		}
+	}
+	p := newPlay(t)
+	s := p.connect()
+	p.send(s, keyFetch, 3, answered, soon)
+	p.endOf(s, func(c *decode.Connection) { c.Oddities = &reassembly.Oddities{Missing: 7} })
+	if got, none := p.book.Missing(s), p.book.Missing(s+1); got != 7 || none != 0 {
+		t.Errorf("%d and %d bytes are missing, want 7 and 0", got, none)
+	}
+}
+
+// TestLowestAsked: the lowest ApiVersions version of a client, and no version of another API.
+func TestLowestAsked(t *testing.T) {
+	p := newPlay(t)
+	for _, c := range []struct{ key, version, want int16 }{{keyMetadata, 0, -1}, {keyApiVersions, 3, 3}, {keyApiVersions, 1, 1}, {keyApiVersions, 2, 1}, {keyMetadata, 0, 1}, {keyApiVersions, 0, 0}, {keyApiVersions, 2, 0}} {
+		x := &decode.Exchange{Stream: p.connect(), Client: playClient, Broker: playBroker, Key: c.key, Version: c.version, Outcome: answered, Request: p.at(), Decided: p.at()}
+		p.book.Exchange(x)
+		if got := p.book.Sample(x).LowestAsked(); got != c.want {
+			t.Errorf("behind API %d v%d: %d, want %d", c.key, c.version, got, c.want)
+		}
+	}
+}
+
+// TestOffendingRequests: the broker ended the connection on a version that is known to be refused.
+func TestOffendingRequests(t *testing.T) {
+	for _, c := range []struct {
+		outcome decode.Outcome
+		verdict decode.Verdict
+		want    bool
+	}{
+		{closed, decode.AboveMax, true}, {decode.ResetByBroker, decode.BelowMin, true}, {decode.Left, decode.AboveMax, true}, {answered, decode.AboveMax, false},
+		{closed, decode.OK, false}, {closed, decode.Exempt, false}, {closed, decode.Unknown, false},
+	} {
+		s := new(stream)
+		s.offend(&decode.Exchange{Outcome: c.outcome, Verdict: c.verdict})
+		if s.offended != c.want {
+			t.Errorf("%v, %v: %v, want %v", c.outcome, c.verdict, s.offended, c.want)
+		}
+		s.offended = true
+		if s.offend(&decode.Exchange{Outcome: closed, Verdict: decode.OK}); !s.offended {
+			t.Error("a later request excuses an earlier one")
+		}
+	}
+}
+
+// TestPhantomVersions: Kafka 4.0 advertises Produce v0 to v2 and refuses them.
+func TestPhantomVersions(t *testing.T) {
+	kafka4, err := decode.FindTable("kafka-4.0.0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		ranges  *decode.Ranges
+		verdict decode.Verdict
+		version int16
+		want    bool
+	}{
+		{kafka4.Ranges, decode.OK, 2, true}, {kafka4.Ranges, decode.OK, 3, false}, {kafka4.Ranges, decode.AboveMax, 2, false}, {playTable, decode.OK, 2, false}, {nil, decode.OK, 2, false},
+	} {
+		x := &decode.Exchange{Key: keyProduce, Version: c.version, Verdict: c.verdict, Ranges: c.ranges, Outcome: closed}
+		if _, got := PhantomMin(x); got != c.want || isSuspect(x) == c.want && c.verdict == decode.OK {
+			t.Errorf("Produce v%d, %v: %v, want %v", c.version, c.verdict, got, c.want)
+		}
+		var s stream
+		if s.offend(x); s.offended != (c.want || c.verdict.IsOutside()) {
+			t.Errorf("Produce v%d, %v: offended %v", c.version, c.verdict, s.offended)
+		}
+	}
+}
+
+// TestErrorsThatNeedTheWholeInput: error 35 to ApiVersions is decided if the client retried on the
+// same connection, or its retry was not captured.
+func TestErrorsThatNeedTheWholeInput(t *testing.T) {
+	for _, c := range []struct {
+		x    decode.Exchange
+		want bool
+	}{
+		{decode.Exchange{Key: keyFetch, Negotiated: -1}, true}, {decode.Exchange{Key: keyFetch, Negotiated: -1, WrongRefusal: true}, false},
+		{decode.Exchange{Key: keyFetch, Negotiated: 0, RetryUnseen: true}, true},
+		{decode.Exchange{Key: keyApiVersions, Negotiated: -1}, true}, {decode.Exchange{Key: keyApiVersions, Negotiated: 0}, false},
+		{decode.Exchange{Key: keyApiVersions, Negotiated: -1, RetryUnseen: true}, false}, {decode.Exchange{Key: keyApiVersions, Negotiated: -1, WrongRefusal: true}, false},
+	} {
+		c.x.Outcome = decode.Error
+		if got := isSuspect(&c.x); got != c.want {
+			t.Errorf("%+v: %v, want %v", c.x, got, c.want)
+		}
+	}
+}
+
+// TestVersionsInPlaceOfAnother: ApiVersions is retried lower, other APIs in any other version.
+func TestVersionsInPlaceOfAnother(t *testing.T) {
+	for _, c := range []struct {
+		refused, then version
+		want          bool
+	}{
+		{version{keyApiVersions, 3}, version{keyApiVersions, 2}, true}, {version{keyApiVersions, 3}, version{keyApiVersions, 3}, false}, {version{keyApiVersions, 3}, version{keyMetadata, 2}, false},
+		{version{68, 1}, version{68, 0}, true}, {version{68, 1}, version{68, 1}, false}, {version{keyFetch, 3}, version{keyProduce, 2}, false},
+	} {
+		if got := isFallback(c.refused, c.then); got != c.want {
+			t.Errorf("%v after %v: %v, want %v", c.then, c.refused, got, c.want)
+		}
+	}
+	p := newPlay(t)
+	s := p.connect()
+	for _, c := range []struct {
+		key     int16
+		outcome decode.Outcome
+		want    int
+	}{{keyMetadata, answered, 0}, {68, decode.Error, 0}, {keyJoinGroup, answered, 1}, {keyJoinGroup, answered, 0}, {keyFetch, closed, 0}} {
+		x := &decode.Exchange{Stream: s, Client: playClient, Broker: playBroker, Key: c.key, Version: 1, Outcome: c.outcome, Negotiated: -1, Request: p.at(), Decided: p.at()}
+		x.Decided.Time += int64(p.frame)
+		x.Request.Time = x.Decided.Time
+		p.book.Exchange(x)
+		if got := p.book.After(x); len(got) != c.want {
+			t.Errorf("API %d: it follows %d refusals, want %d", c.key, len(got), c.want)
+		}
+	}
+}
+
+// TestEqualTables: tables that different workers made are equal by their ranges.
+func TestEqualTables(t *testing.T) {
+	again, other := &decode.Ranges{APIs: slices.Clone(playTable.APIs)}, &decode.Ranges{APIs: playTable.APIs[:1]}
+	for _, c := range []struct {
+		x, y *decode.Ranges
+		want bool
+	}{{playTable, playTable, true}, {playTable, again, true}, {playTable, other, false}, {nil, nil, true}, {nil, new(decode.Ranges), false}, {new(decode.Ranges), nil, false}} {
+		if got := same(c.x, c.y); got != c.want {
+			t.Errorf("%v and %v: %v, want %v", c.x, c.y, got, c.want)
+		}
 	}
 }

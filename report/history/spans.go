@@ -132,7 +132,7 @@ func (s spans) covers(from, to int64) bool {
 // anyIn reports whether s has an event between two times.
 func (s spans) anyIn(from, to int64) bool {
 	at, ok := s.within(from, to-1)
-	return ok && at.Time > from && at.Time < to
+	return ok && at.Time < to
 }
 
 // during reports whether a time between two others is inside a span.

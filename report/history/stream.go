@@ -251,9 +251,9 @@ func (s *stream) isRenewed() bool { return s.authenticated.Time > s.began }
 
 // offend records a request that others report, and after which the broker ended the connection.
 func (s *stream) offend(x *decode.Exchange) {
-	if !s.offended && x.Verdict != decode.Exempt && (endedByBroker(x) || x.Outcome == decode.Left) {
+	if endedByBroker(x) || x.Outcome == decode.Left {
 		_, phantom := PhantomMin(x)
-		s.offended = x.Verdict.IsOutside() || phantom
+		s.offended = s.offended || x.Verdict.IsOutside() || phantom
 	}
 }
 

@@ -158,7 +158,7 @@ func isSuspect(x *decode.Exchange) bool {
 // PhantomMin reports whether a request is in the part of the advertised range that is known to be
 // refused, and returns the lowest version that is not.
 func PhantomMin(x *decode.Exchange) (lowest int16, isPhantom bool) {
-	if x.Verdict == decode.OK && x.Ranges != nil {
+	if x.Verdict == decode.OK {
 		lowest, isPhantom = x.Ranges.PhantomMin(x.Key)
 	}
 	return lowest, isPhantom && x.Version < lowest
