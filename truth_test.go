@@ -64,8 +64,22 @@ func TestEveryRuleHasCaptures(t *testing.T) {
 			fires[f.Code] = true
 		}
 	}
-	var truths map[string]struct{ No []string }
+	var truths map[string]struct {
+		No    []string
+		Codes map[string]*int
+	}
 	readJSON(t, "testdata/captures/truth.json", &truths)
+	captures, err := filepath.Glob("testdata/captures/kv????-fires-*.pcap*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range captures {
+		name := filepath.Base(path)
+		code := strings.ToUpper(name[:len("kv0000")])
+		if _, ok := truths[name].Codes[code]; !ok && code != "KV4001" { // it needs --target
+			t.Errorf("%s: testdata/captures/truth.json does not say that %s is right", name, code)
+		}
+	}
 	for _, truth := range truths {
 		for _, code := range truth.No {
 			isNear[code] = true

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/bpf"
 )
 
@@ -85,22 +86,49 @@ func (f *Filter) netExpression(what func(netip.Prefix) bool) string {
 	return " and (" + strings.Join(list, " or ") + ")"
 }
 
+// unchecked are the numbers of the table of encapsulations whose packets the program accepts without
+// a look inside.
+var unchecked = struct {
+	types, protocols, ports, sources []uint32
+}{
+	types:     []uint32{0x6558, 0x6559, 0x880b, 0x8847, 0x8848, 0x8864, 0x88e5, 0x88e7, 0x8903, 0x8909, 0x8926, 0x893f, 0x894f},
+	protocols: []uint32{4, 41, 47, 51, 97, 115, 137},
+	ports:     []uint32{1701, 2152, 3544, 4341, 4754, 4789, 4790, 5247, 6080, 6081, 6635, 8472, 37008},
+	sources:   []uint32{1701, 2152, 3544, 5247},
+}
+
+func TestUncheckedNumbersAreThoseOfTheTable(t *testing.T) {
+	for _, kind := range []struct {
+		name      string
+		want, got []uint32
+	}{
+		{"types", tunnelTypes, unchecked.types},
+		{"protocols", tunnelProtocols, unchecked.protocols},
+		{"ports", portSteps.values(), unchecked.ports},
+		{"sources", sourceSteps.values(), unchecked.sources},
+	} {
+		if diff := cmp.Diff(slices.Sorted(slices.Values(kind.want)), kind.got); diff != "" {
+			t.Errorf("unchecked.%s differs from the table of encapsulations (-table +unchecked):\n%s", kind.name, diff)
+		}
+	}
+}
+
 // wideExpression is expression with the unchecked packets that the program accepts, for packets
 // without tags.
 func (f *Filter) wideExpression() string {
 	tunnels := func(first string) string {
 		var list []string
-		for _, p := range append([]uint16{1701, 2152, 3544, 4341, 4754, 4789, 4790, 5247, 6080, 6081, 6635, 8472, 37008}, f.TunnelPorts...) {
+		for _, p := range append(slices.Clone(unchecked.ports), widen(f.TunnelPorts)...) {
 			list = append(list, fmt.Sprintf("udp dst port %d", p))
 		}
-		for _, p := range []uint16{1701, 2152, 3544, 5247} {
+		for _, p := range unchecked.sources {
 			list = append(list, fmt.Sprintf("udp src port %d", p))
 		}
 		return fmt.Sprintf("(%s = 17 and (%s))", first, strings.Join(list, " or "))
 	}
-	is := func(first string, numbers ...int) string {
+	is := func(first string, numbers []uint32, more ...uint32) string {
 		var list []string
-		for _, n := range numbers {
+		for _, n := range append(slices.Clone(numbers), more...) {
 			list = append(list, fmt.Sprintf("%s = %d", first, n))
 		}
 		return strings.Join(list, " or ")
@@ -117,14 +145,14 @@ func (f *Filter) wideExpression() string {
 	return strings.Join([]string{
 		"(ip[9] = 6" + net4 + " and (" + segment + "))",
 		"(ip[9] = 6" + net4 + " and ip[6:2] & 0x1fff != 0)",
-		is("ip[9]", 4, 41, 47, 51, 97, 115, 137),
+		is("ip[9]", unchecked.protocols),
 		"(ip[9] = 17 and ip[6:2] & 0x1fff != 0)",
 		tunnels("ip[9]"),
 		"(ip6[6] = 6" + net6 + " and (" + segment + "))",
-		is("ip6[6]", 4, 41, 47, 51, 97, 115, 137, 43, 44, 60, 135, 139, 140),
+		is("ip6[6]", unchecked.protocols, 43, 44, 60, 135, 139, 140),
 		"(ip6[6] = 0 and ip6[40] != 58)",
 		tunnels("ip6[6]"),
-		is("ether[12:2]", 0x6558, 0x6559, 0x880b, 0x8847, 0x8848, 0x8864, 0x88e5, 0x88e7, 0x8903, 0x8909, 0x8926, 0x893f, 0x894f),
+		is("ether[12:2]", unchecked.types),
 		"(ether[12:2] <= 1500 and ether[14:2] = 0xaaaa)",
 	}, " or ")
 }

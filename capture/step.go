@@ -67,10 +67,12 @@ const (
 	stepLISP
 	stepTeredo
 	stepCAPWAP
+
+	steps // how many there are
 )
 
 // parsers are the parsers of the headers.
-var parsers = [...]struct {
+var parsers = [steps]struct {
 	// layer is the header's name in DissectorStats. least is how many bytes parse needs. A packet
 	// with fewer is cut, or ends inside the header.
 	layer Layer

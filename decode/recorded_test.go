@@ -51,8 +51,13 @@ func checkTable(t *Table) error {
 		return fmt.Errorf("mode %q: want zookeeper, kraft or controller", t.Mode)
 	case t.Source == "":
 		return errors.New("no source")
+	case t.Source[0] >= '0' && t.Source[0] <= '9':
+		return fmt.Errorf("the first line is %q: want the source of the ranges, not an API", t.Source)
 	}
 	for i, a := range t.Ranges.APIs {
+		if a.Min > a.Max {
+			return fmt.Errorf("%s: min %d is above max %d", APIName(a.Key), a.Min, a.Max)
+		}
 		if i > 0 && t.Ranges.APIs[i-1].Key >= a.Key {
 			return fmt.Errorf("API key %d: keys have to ascend", a.Key)
 		}
@@ -77,6 +82,8 @@ func TestReadTableRefuses(t *testing.T) {
 		{"no release", "kafka--kraft.txt", "x\n18 ApiVersions 0 4", "release"},
 		{"an unknown mode", "kafka-4.0.0-raft.txt", "x\n18 ApiVersions 0 4", "mode"},
 		{"no source", name, "\n18 ApiVersions 0 4", "source"},
+		{"an API in the first line", name, "0 Produce 0 4\n18 ApiVersions 0 4", "first line"},
+		{"min above max", name, "x\n18 ApiVersions 4 0", "Versions: min 4 is above max 0"},
 		{"keys out of order", name, "x\n18 ApiVersions 0 4\n1 Fetch 0 4", "ascend"},
 		{"no ApiVersions", name, "x\n1 Fetch 0 4", "ApiVersions"},
 	} {

@@ -22,7 +22,7 @@ func tableOf(t *testing.T, name string) *Ranges {
 		}
 	}
 	if found == nil {
-		t.Fatalf("no release %s", name)
+		t.Fatalf("kversions in tables.go has no %s", name)
 	}
 	return found
 }

@@ -491,7 +491,7 @@ func TestAnIDUsedTwiceIsAnErrorThatNamesBoth(t *testing.T) {
 	}{
 		{[]string{once, again}, fmt.Sprintf(`read known issues %s: line 3: issues[0].id: "mine" is used already in %s, line 2`, again, once)},
 		{[]string{twice}, fmt.Sprintf(`read known issues %s: line 8: issues[1].id: "mine" is used already in %s, line 2`, twice, twice)},
-		{[]string{builtInID}, fmt.Sprintf(`read known issues %s: line 2: issues[0].id: "librdkafka-2.6.0-fetch-12" is used already in the built-in ones, line `, builtInID)},
+		{[]string{builtInID}, fmt.Sprintf(`read known issues %s: line 2: issues[0].id: "librdkafka-2.6.0-fetch-12" is used already in knownissues.yaml (built in), line `, builtInID)},
 	} {
 		_, err := Load(isCode, test.paths...)
 		if err == nil || !strings.Contains(err.Error(), test.want) {

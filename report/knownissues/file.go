@@ -30,7 +30,7 @@ import (
 var builtInIssues []byte
 
 // builtInName replaces the file name in messages about builtInIssues.
-const builtInName = "the built-in ones"
+const builtInName = "knownissues.yaml (built in)"
 
 // The limits of a known-issues file. It is the user's own file, but may come from anywhere.
 const (
