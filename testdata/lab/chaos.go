@@ -302,7 +302,7 @@ func (s *stage) play(ctx context.Context) (err error) {
 			fmt.Fprintf(s.stdout, "%s: %v\n", s.name, err)
 		}
 	}
-	return s.keep(ctx, folder)
+	return s.keep(folder)
 }
 
 // set prepares the folder, the proxy and the clients' rooms. The function that it returns

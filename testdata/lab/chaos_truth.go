@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
@@ -42,7 +41,7 @@ var blaming = []string{"KV1001", "KV1002", "KV1003", "KV1004", "KV2001", "KV2002
 	"KV2015", "KV2016", "KV2017", "KV2018", "KV2020", "KV3001"}
 
 // keep writes the TLS secrets, the truth and the manifest of a scenario that was played.
-func (s *stage) keep(ctx context.Context, folder string) error {
+func (s *stage) keep(folder string) error {
 	refused, err := s.refusals()
 	if err != nil {
 		return err
@@ -67,7 +66,7 @@ func (s *stage) keep(ctx context.Context, folder string) error {
 			return err
 		}
 		p.Bytes = info.Size()
-		if err := s.keepSecrets(ctx, p); err != nil {
+		if err := s.keepSecrets(p); err != nil {
 			return err
 		}
 		if p.room != nil {
@@ -201,7 +200,7 @@ func (s *stage) refusals() (map[string][]string, error) {
 }
 
 // keepSecrets keeps the TLS secrets of a client's connections, its own or the brokers'.
-func (s *stage) keepSecrets(ctx context.Context, p *player) error {
+func (s *stage) keepSecrets(p *player) error {
 	if !s.listener.encrypted() {
 		return nil
 	}
@@ -222,9 +221,6 @@ func (s *stage) keepSecrets(ctx context.Context, p *player) error {
 			secrets += text
 		}
 	}
-	if secrets, err = byClientRandom(ctx, p.capture, s.listener.port, secrets); err != nil {
-		return err
-	}
 	capture, err := os.ReadFile(p.capture)
 	if err != nil {
 		return err
@@ -232,7 +228,8 @@ func (s *stage) keepSecrets(ctx context.Context, p *player) error {
 	var kept strings.Builder
 	for line := range strings.Lines(secrets) {
 		if f := strings.Fields(line); len(f) == 3 {
-			if random, err := hex.DecodeString(f[1]); err == nil && bytes.Contains(capture, random) && !strings.Contains(kept.String(), line) {
+			id, err := hex.DecodeString(strings.TrimPrefix(f[1], "Session-ID:")) // or the client's random
+			if err == nil && len(id) > 0 && bytes.Contains(capture, id) && !strings.Contains(kept.String(), line) {
 				kept.WriteString(line)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 const (
@@ -54,3 +55,6 @@ func keep(ctx context.Context, o options, testdata string, stdout io.Writer) err
 	fmt.Fprintf(stdout, "%d captures, %d bytes; %s lacks %d of the selection\n", copied, total, o.out, len(selection)-copied)
 	return nil
 }
+
+// keysOf is the name of the key log beside a capture.
+func keysOf(capture string) string { return strings.TrimSuffix(capture, ".pcap") + ".keys" }

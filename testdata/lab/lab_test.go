@@ -61,14 +61,6 @@ func TestManifestKeepsOtherEntries(t *testing.T) {
 	}
 }
 
-func TestJoinSecrets(t *testing.T) {
-	secrets := "RSA Session-ID:AB01 Master-Key:FF\nCLIENT_RANDOM 99 88\nRSA Session-ID:CD Master-Key:EE\n"
-	hellos := "0\t1\t77\t\n0\t2,11,12,14\t66\tab01\n1\t1\t55\tcd\n1\t2\t44\tother\n"
-	if got, want := joinSecrets(hellos, secrets), "CLIENT_RANDOM 99 88\nCLIENT_RANDOM 77 ff\n"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}
-
 // What is kept must be a combination of the table, or it cannot be made again.
 func TestSelectionIsMadeByTheTable(t *testing.T) {
 	made := map[string]bool{}
