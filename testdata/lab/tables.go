@@ -3,80 +3,37 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kafkavet/kafkavet/decode"
 )
 
-// answer is a broker's response to ApiVersions, and the version it was asked with.
-type answer struct {
-	version  int16
-	response *kmsg.ApiVersionsResponse
-}
-
-// newestAnswer asks for ApiVersions, with the newest version first and one lower on
-// a new connection each time, until one is accepted.
-func newestAnswer(ctx context.Context, addr string) (answer, error) {
-	var last error
-	for version := kmsg.NewPtrApiVersionsRequest().MaxVersion(); version >= 0; version-- {
-		response, err := askOnce(ctx, addr, version)
-		if err == nil && response.ErrorCode == 0 {
-			return answer{version, response}, nil
-		}
-		if err == nil {
-			err = fmt.Errorf("error %d", response.ErrorCode)
-		}
-		last = fmt.Errorf("ApiVersions v%d: %w", version, err)
-	}
-	return answer{}, last
-}
-
-// askOnce sends ApiVersions on a connection of its own.
-func askOnce(ctx context.Context, addr string, version int16) (*kmsg.ApiVersionsResponse, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+// ask asks for ApiVersions, in the newest version that the broker and kmsg have.
+func ask(ctx context.Context, addr string) (*kmsg.ApiVersionsResponse, error) {
+	client, err := kgo.NewClient(kgo.SeedBrokers(addr))
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
-		return nil, err
-	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
 	request := kmsg.NewPtrApiVersionsRequest()
 	request.ClientSoftwareName, request.ClientSoftwareVersion = "kafkavet-lab", "1"
-	request.SetVersion(version)
-	if _, err := conn.Write(kmsg.NewRequestFormatter(kmsg.FormatterClientID("lab")).AppendRequest(nil, request, 1)); err != nil {
+	response, err := request.RequestWith(ctx, client)
+	if err != nil {
 		return nil, err
 	}
-	var size uint32
-	if err := binary.Read(conn, binary.BigEndian, &size); err != nil {
-		return nil, err
-	}
-	if size < 4 || size > 1<<20 {
-		return nil, fmt.Errorf("a response of %d bytes", size)
-	}
-	body := make([]byte, size)
-	if _, err := io.ReadFull(conn, body); err != nil {
-		return nil, err
-	}
-	response := request.ResponseKind().(*kmsg.ApiVersionsResponse)
-	// The header is the correlation id alone, whatever the version. A version
-	// that the broker does not know is answered in that of v0 (KIP-511).
-	if err := response.ReadFrom(body[4:]); err == nil {
-		return response, nil
-	}
-	response.SetVersion(0)
-	return response, response.ReadFrom(body[4:])
+	return response, kerr.ErrorForCode(response.ErrorCode)
 }
 
 // table is what a file in decode/releases holds.
@@ -96,15 +53,15 @@ func (c *cluster) ranges(ctx context.Context) ([]table, error) {
 	}
 	var all []table
 	for m, addr := range asked {
-		a, err := settled(ctx, addr)
+		response, err := settled(ctx, addr)
 		if err != nil {
 			return nil, fmt.Errorf("%s listener: %w", m, err)
 		}
-		source := fmt.Sprintf("ApiVersions v%d response of %s with its default configuration", a.version, c.artifact())
+		source := fmt.Sprintf("ApiVersions v%d response of %s with its default configuration", response.Version, c.artifact())
 		if m == controller {
-			source = fmt.Sprintf("ApiVersions v%d response of the controller listener of %s with its default configuration", a.version, c.artifact())
+			source = fmt.Sprintf("ApiVersions v%d response of the controller listener of %s with its default configuration", response.Version, c.artifact())
 		}
-		t := table{c.version, m, source, a.response.ApiKeys, a.response.SupportedFeatures}
+		t := table{c.version, m, source, response.ApiKeys, response.SupportedFeatures}
 		slices.SortFunc(t.apis, func(a, b kmsg.ApiVersionsResponseApiKey) int { return cmp.Compare(a.ApiKey, b.ApiKey) })
 		slices.SortFunc(t.features, func(a, b kmsg.ApiVersionsResponseSupportedFeature) int { return strings.Compare(a.Name, b.Name) })
 		all = append(all, t)
@@ -114,14 +71,14 @@ func (c *cluster) ranges(ctx context.Context) ([]table, error) {
 
 // settled asks until two answers, a second apart, are the same: a broker that has
 // not heard of its controller yet may answer with less.
-func settled(ctx context.Context, addr string) (answer, error) {
-	var before answer
+func settled(ctx context.Context, addr string) (*kmsg.ApiVersionsResponse, error) {
+	var before *kmsg.ApiVersionsResponse
 	for range 10 {
-		now, err := newestAnswer(ctx, addr)
+		now, err := ask(ctx, addr)
 		if err != nil {
-			return answer{}, err
+			return nil, err
 		}
-		if before.response != nil && slices.EqualFunc(before.response.ApiKeys, now.response.ApiKeys, func(a, b kmsg.ApiVersionsResponseApiKey) bool {
+		if before != nil && slices.EqualFunc(before.ApiKeys, now.ApiKeys, func(a, b kmsg.ApiVersionsResponseApiKey) bool {
 			return a.ApiKey == b.ApiKey && a.MinVersion == b.MinVersion && a.MaxVersion == b.MaxVersion
 		}) {
 			return now, nil
@@ -129,7 +86,7 @@ func settled(ctx context.Context, addr string) (answer, error) {
 		before = now
 		time.Sleep(time.Second)
 	}
-	return answer{}, errors.New("the answers keep changing")
+	return nil, errors.New("the answers keep changing")
 }
 
 // write writes the table to a folder, in the format of decode/releases.
