@@ -42,16 +42,16 @@ func (c *cluster) prepare(ctx context.Context) error {
 	}
 }
 
-// addUser makes the user known to SCRAM: to ZooKeeper, by the release's own tool.
+// scramMechanisms are those by which the user is known.
+var scramMechanisms = []string{"SCRAM-SHA-256", "SCRAM-SHA-512"}
+
+// addUser makes the user known to SCRAM: to ZooKeeper, by the release's own tool. KRaft knows it from the beginning.
 func (c *cluster) addUser(ctx context.Context) error {
-	if c.mode == kraft && !c.atLeast(3, 5) {
-		return nil // KRaft has SCRAM since Kafka 3.5 (KIP-900)
-	}
 	if c.mode == kraft {
-		return c.addUserKRaft(ctx)
+		return nil
 	}
 	var config []string
-	for _, mechanism := range []string{"SCRAM-SHA-256", "SCRAM-SHA-512"} {
+	for _, mechanism := range scramMechanisms {
 		config = append(config, fmt.Sprintf("%s=[iterations=4096,password=%s]", mechanism, password))
 	}
 	_, err := c.run(ctx, "kafka.admin.ConfigCommand", "--zookeeper", address(c.host, zookeeperPort), "--alter", "--add-config", strings.Join(config, ","),

@@ -247,9 +247,15 @@ func (c *cluster) run(ctx context.Context, class string, args ...string) (string
 	return string(out), nil
 }
 
-// format prepares the folder of a KRaft node.
+// format prepares the folder of a KRaft node, with the user of SCRAM.
 func (c *cluster) format(ctx context.Context) error {
-	_, err := c.run(ctx, "kafka.tools.StorageTool", "format", "-t", "bGFiLWxhYi1sYWItbGFiLQ", "-c", c.file("server.properties"))
+	args := []string{"format", "-t", "bGFiLWxhYi1sYWItbGFiLQ", "-c", c.file("server.properties")}
+	if c.atLeast(3, 5) { // KIP-900
+		for _, mechanism := range scramMechanisms {
+			args = append(args, "--add-scram", fmt.Sprintf("%s=[name=%s,iterations=4096,password=%s]", mechanism, user, password))
+		}
+	}
+	_, err := c.run(ctx, "kafka.tools.StorageTool", args...)
 	return err
 }
 
