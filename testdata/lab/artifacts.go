@@ -33,32 +33,19 @@ const jaxb = "javax.xml.bind:jaxb-api:2.3.1"
 
 // fetch puts artifacts and what they depend on into a folder, once.
 func fetch(ctx context.Context, dir string, artifacts ...string) error {
-	lock, err := lockFile(dir + ".lock")
-	if err != nil {
-		return err
-	}
-	defer lock.Close() // which unlocks it
-	done := filepath.Join(dir, "complete")
-	if have, err := os.ReadFile(done); err == nil && string(have) == strings.Join(artifacts, "\n") {
+	return once(dir, strings.Join(artifacts, "\n"), func() error {
+		pom := filepath.Join(dir, "pom.xml")
+		if err := os.WriteFile(pom, []byte(project(artifacts)), 0o644); err != nil {
+			return err
+		}
+		cmd := exec.CommandContext(ctx, "mvn", "-B", "-q", "-f", pom, dependencyPlugin, "-DoutputDirectory="+dir, "-DincludeScope=runtime")
+		var said bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &said, &said
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("fetch %s: %w: %s", artifacts[0], err, firstLines(said.String(), 3))
+		}
 		return nil
-	}
-	if err := os.RemoveAll(dir); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	pom := filepath.Join(dir, "pom.xml")
-	if err := os.WriteFile(pom, []byte(project(artifacts)), 0o644); err != nil {
-		return err
-	}
-	cmd := exec.CommandContext(ctx, "mvn", "-B", "-q", "-f", pom, dependencyPlugin, "-DoutputDirectory="+dir, "-DincludeScope=runtime")
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("fetch %s: %w: %s", artifacts[0], err, firstLines(said.String(), 3))
-	}
-	return os.WriteFile(done, []byte(strings.Join(artifacts, "\n")), 0o644)
+	})
 }
 
 // project is a Maven project with nothing but dependencies.

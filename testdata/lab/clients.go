@@ -107,17 +107,24 @@ func (c Client) dir(cacheDir string) string {
 // the first time and nothing outside the cache folder but the package clients' own caches.
 func (c Client) Install(ctx context.Context, cacheDir string) error {
 	dir := c.dir(cacheDir)
-	done, want := filepath.Join(dir, "complete"), c.Library+" "+c.Version+"\n"+c.kind.made()
-	if have, err := os.ReadFile(done); err == nil && string(have) == want {
+	return once(dir, c.Library+" "+c.Version+"\n"+c.kind.made(), func() error {
+		if err := c.kind.install(ctx, c, dir); err != nil {
+			return fmt.Errorf("install %s: %w", c.Name, err)
+		}
 		return nil
-	}
+	})
+}
+
+// once makes a folder and fills it, unless that was done before for the same content. Runs of the lab wait for each other.
+func once(dir, content string, fill func() error) error {
 	lock, err := lockFile(dir + ".lock")
 	if err != nil {
 		return err
 	}
 	defer lock.Close() // which unlocks it
-	if have, err := os.ReadFile(done); err == nil && string(have) == want {
-		return nil // another run has done it meanwhile
+	done := filepath.Join(dir, "complete")
+	if have, err := os.ReadFile(done); err == nil && string(have) == content {
+		return nil
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		return err
@@ -125,13 +132,13 @@ func (c Client) Install(ctx context.Context, cacheDir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	if err := c.kind.install(ctx, c, dir); err != nil {
-		return fmt.Errorf("install %s: %w", c.Name, err)
+	if err := fill(); err != nil {
+		return err
 	}
-	return os.WriteFile(done, []byte(want), 0o644)
+	return os.WriteFile(done, []byte(content), 0o644)
 }
 
-// lockFile waits until no other run of the lab installs the same client.
+// lockFile waits until no other run of the lab has the file.
 func lockFile(path string) (*os.File, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
