@@ -130,7 +130,6 @@ func TestRequestHeaderVersions(t *testing.T) {
 	}{
 		{"v0 has no client id", RequestHeader{Key: 7, CorrelationID: 5, ClientID: "app"}, "0000000a" + "00070000" + "00000005" + "beef"},
 		{"v1", RequestHeader{Key: 3, Version: 1, CorrelationID: 5, ClientID: "app", HeaderVersion: 1}, "0000000f" + "00030001" + "00000005" + "0003617070" + "beef"},
-		{"null client id", RequestHeader{Key: 3, Version: 1, CorrelationID: 5, NullClientID: true, HeaderVersion: 1}, "0000000c" + "00030001" + "00000005" + "ffff" + "beef"},
 		{"v2 has tags", RequestHeader{Key: 3, Version: 9, CorrelationID: 5, ClientID: "app", HeaderVersion: 2}, "00000010" + "00030009" + "00000005" + "0003617070" + "00" + "beef"},
 	} {
 		if got := hex.EncodeToString(c.h.Frame([]byte{0xbe, 0xef})); got != c.want {

@@ -21,8 +21,6 @@ type RequestHeader struct {
 	CorrelationID int32
 	// ClientID is in headers of version 1 and 2.
 	ClientID string
-	// NullClientID writes the client id as null.
-	NullClientID bool
 	// HeaderVersion is 0 (ControlledShutdown v0), 1, or 2 (flexible versions, KIP-482).
 	HeaderVersion int
 }
@@ -32,11 +30,7 @@ func (h RequestHeader) Frame(body []byte) []byte {
 	b := binary.BigEndian.AppendUint16(nil, uint16(h.Key))
 	b = binary.BigEndian.AppendUint16(b, uint16(h.Version))
 	b = binary.BigEndian.AppendUint32(b, uint32(h.CorrelationID))
-	switch {
-	case h.HeaderVersion == 0:
-	case h.NullClientID:
-		b = binary.BigEndian.AppendUint16(b, 0xffff)
-	default:
+	if h.HeaderVersion > 0 {
 		b = append(binary.BigEndian.AppendUint16(b, uint16(len(h.ClientID))), h.ClientID...)
 	}
 	if h.HeaderVersion >= 2 {

@@ -23,7 +23,6 @@ const (
 	OptionFlags    = 2  // epb_flags
 	OptionTSResol  = 9  // if_tsresol
 	OptionTSOffset = 14 // if_tsoffset
-	OptionIfName   = 2  // if_name
 	OptionIfDrop   = 5  // isb_ifdrop
 )
 
