@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kbin"
@@ -172,38 +173,29 @@ func versionOf(frame []byte) int16 { return int16(binary.BigEndian.Uint16(frame[
 
 // advertise raises the newest version of some APIs by one or more in what the broker advertises.
 func advertise(more map[int16]int16) func(int16, []byte) []byte {
-	return func(version int16, frame []byte) []byte {
-		response := kmsg.NewPtrApiVersionsResponse()
-		response.Version = version
-		if response.ReadFrom(frame[4:]) != nil || response.ErrorCode != 0 {
-			return frame
-		}
+	return edit(func(response *kmsg.ApiVersionsResponse) {
 		for i := range response.ApiKeys {
 			response.ApiKeys[i].MaxVersion += more[response.ApiKeys[i].ApiKey]
 		}
-		return response.AppendTo(frame[:4:4])
-	}
+	})
 }
 
 // withhold takes APIs out of what the broker advertises.
 func withhold(apis ...int16) func(int16, []byte) []byte {
+	return edit(func(response *kmsg.ApiVersionsResponse) {
+		response.ApiKeys = slices.DeleteFunc(response.ApiKeys, func(k kmsg.ApiVersionsResponseApiKey) bool { return slices.Contains(apis, k.ApiKey) })
+	})
+}
+
+// edit changes what the broker advertises. Refusals stay as they are.
+func edit(change func(*kmsg.ApiVersionsResponse)) func(int16, []byte) []byte {
 	return func(version int16, frame []byte) []byte {
 		response := kmsg.NewPtrApiVersionsResponse()
 		response.Version = version
 		if response.ReadFrom(frame[4:]) != nil || response.ErrorCode != 0 {
 			return frame
 		}
-		kept := response.ApiKeys[:0]
-		for _, k := range response.ApiKeys {
-			taken := false
-			for _, api := range apis {
-				taken = taken || k.ApiKey == api
-			}
-			if !taken {
-				kept = append(kept, k)
-			}
-		}
-		response.ApiKeys = kept
+		change(response)
 		return response.AppendTo(frame[:4:4])
 	}
 }
