@@ -1,6 +1,9 @@
 package decode
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // minimum is the lowest version of an API in Kafka 4.0 and later.
 type minimum struct {
@@ -43,9 +46,14 @@ var minimums = []minimum{
 	{56, 2, 2, "", kip896},
 }
 
-// IsRemoved reports whether Kafka 4.0 removed a version of an API.
-func IsRemoved(key, version int16) bool {
-	return version >= 0 && slices.ContainsFunc(minimums, func(m minimum) bool { return m.key == key && m.only == "" && version < m.min })
+// RemovedBy returns the release of Kafka that removed a version of an API, empty for none. Releases
+// after 4.0.0 have again what 4.0.0 alone removed.
+func RemovedBy(key, version int16) string {
+	i := slices.IndexFunc(minimums, func(m minimum) bool { return m.key == key && 0 <= version && version < m.min })
+	if i < 0 {
+		return ""
+	}
+	return cmp.Or(minimums[i].only, "4.0")
 }
 
 // phantoms are the rows of minimums whose lowest advertised version the broker refuses.

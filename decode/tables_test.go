@@ -188,14 +188,15 @@ func TestWhatATableMayOmit(t *testing.T) {
 // TestVersionsOfAPIs: which ones Kafka 4.0 removed, and which have tagged fields.
 func TestVersionsOfAPIs(t *testing.T) {
 	for _, c := range []struct {
-		key, version      int16
-		removed, flexible bool
+		key, version int16
+		removed      string
+		flexible     bool
 	}{
-		{keyProduce, -1, false, false}, {keyProduce, 2, true, false}, {keyProduce, 3, false, false}, {keyProduce, 8, false, false}, {keyProduce, 9, false, true},
-		{keyMetadata, 0, false, false}, {keyMetadata, 9, false, true}, {999, 0, false, false},
+		{keyProduce, -1, "", false}, {keyProduce, 2, "4.0", false}, {11, 1, "4.0.0", false}, {11, 2, "", false}, {keyProduce, 3, "", false}, {keyProduce, 8, "", false}, {keyProduce, 9, "", true},
+		{keyMetadata, 0, "", false}, {keyMetadata, 9, "", true}, {999, 0, "", false},
 	} {
-		if removed, flexible := IsRemoved(c.key, c.version), IsFlexible(c.key, c.version); removed != c.removed || flexible != c.flexible {
-			t.Errorf("API %d v%d: removed %v, flexible %v, want %+v", c.key, c.version, removed, flexible, c)
+		if removed, flexible := RemovedBy(c.key, c.version), IsFlexible(c.key, c.version); removed != c.removed || flexible != c.flexible {
+			t.Errorf("API %d v%d: removed by %q, flexible %v, want %+v", c.key, c.version, removed, flexible, c)
 		}
 	}
 }

@@ -102,10 +102,13 @@ func TestAdviceCanBeFollowed(t *testing.T) {
 
 // TestRemovedVersions: without a range, it helps to know that Kafka 4.0 removed a version.
 func TestRemovedVersions(t *testing.T) {
-	for version, want := range map[int16]bool{3: true, 4: false} {
-		f := builderOf(Options{}, exchangeOf(5, 0, 1, version, noRange, outcomeOf(decode.ClosedByBroker))).Report().Findings[0]
-		if f.Code != "KV2001" || strings.Contains(f.Why, "Kafka 4.0 removed this version") != want {
-			t.Errorf("Fetch v%d: %s %q", version, f.Code, f.Why)
+	for _, c := range []struct {
+		key, version int16
+		want         string
+	}{{1, 3, "Kafka 4.0 removed"}, {1, 4, ""}, {joinGroupKey, 1, "Kafka 4.0.0 removed"}, {joinGroupKey, 2, ""}} {
+		f := builderOf(Options{}, exchangeOf(5, 0, c.key, c.version, noRange, outcomeOf(decode.ClosedByBroker))).Report().Findings[0]
+		if f.Code != "KV2001" || !strings.Contains(f.Why, c.want) || c.want == "" && strings.Contains(f.Why, "removed") {
+			t.Errorf("key %d v%d: %s %q, want %q", c.key, c.version, f.Code, f.Why, c.want)
 		}
 	}
 }

@@ -108,8 +108,8 @@ var unnegotiatedRule = Rule{
 		default:
 			seen += " A version that the broker does not know ends like this; so does a listener that wants TLS or SASL."
 		}
-		if decode.IsRemoved(s.key.api, s.key.version) {
-			seen += " Kafka 4.0 removed this version (KIP-896)."
+		if release := decode.RemovedBy(s.key.api, s.key.version); release != "" {
+			seen += fmt.Sprintf(" Kafka %s removed this version (KIP-896).", release)
 		}
 		return seen
 	},

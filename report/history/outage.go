@@ -73,6 +73,7 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 		if !v.others(o.before.Time, o.after.Time, k) {
 			return Ruling{}, true // too little was captured to blame anybody
 		}
+		isSure = x.Key == keyApiVersions || v.inRange(x)
 	default:
 		return Ruling{}, false
 	}

@@ -573,7 +573,10 @@ func TestOneVersionRefusedToTheEnd(t *testing.T) {
 				p.send(s, c.key, version, c.outcome, c.took, c.know)
 				p.end(s, 1)
 			}
-			p.expect(slices.Repeat([]Cause{c.want}, len(c.versions))...)
+			rulings := p.expect(slices.Repeat([]Cause{c.want}, len(c.versions))...)
+			if isBlameless := c.key == keyApiVersions || name == "inside a range"; c.want == Away && rulings[0].Certain != isBlameless {
+				t.Errorf("no version is at fault: %t, want %t", rulings[0].Certain, isBlameless)
+			}
 		})
 	}
 }
