@@ -538,7 +538,7 @@ func (v *view) refusedAgain(k *Suspect) bool {
 func (v *view) answeredInLife(k *Suspect) bool {
 	list := v.answers[k.version()]
 	from, to := v.life(k.Exchange.Request.Time)
-	return list != nil && list.anyIn(from-1, to)
+	return list != nil && list.during(from-1, to)
 }
 
 // AnsweredInLife reports the same for the address of k.

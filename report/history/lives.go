@@ -102,7 +102,7 @@ func (v *view) changed() []int64 {
 // address served no connection in between, a broker may have gone back to its earlier release.
 func (v *view) comesBack() int {
 	for i := 2; i < len(v.adverts); i++ {
-		if v.unserved.anyIn(v.adverts[i-1].to.Time, v.adverts[i].from.Time) {
+		if v.unserved.during(v.adverts[i-1].to.Time, v.adverts[i].from.Time) {
 			continue
 		}
 		for _, earlier := range v.adverts[:i-1] {
@@ -124,7 +124,7 @@ func (b *Book) Restarted(at decode.Endpoint) bool {
 	for i := 1; i < len(v.adverts); i++ {
 		from, to := v.adverts[i-1].to.Time, v.adverts[i].from.Time
 		ended := slices.ContainsFunc(v.ends, func(e end) bool { return e.at.Time > from && e.at.Time < to })
-		if v.livedOn(from, to) || !ended && !v.unserved.anyIn(from, to) {
+		if v.livedOn(from, to) || !ended && !v.unserved.during(from, to) {
 			return false
 		}
 	}

@@ -391,3 +391,32 @@ func TestTurnedAwayIsNoOtherRelease(t *testing.T) {
 		}
 	}
 }
+
+// TestManyRestarts: more restarts than the lists of periods hold. A long capture of a broker that
+// starts again and again blames no version.
+func TestManyRestarts(t *testing.T) {
+	const times = 3 * maxUnserved
+	p := newPlay(t)
+	for i := range times {
+		s := p.connect()
+		p.send(s, keyApiVersions, 3, answered, soon)
+		for range 3 {
+			p.send(s, keyFetch, 12, answered, soon)
+			p.now += 2 * time.Second
+		}
+		if i%2 == 0 {
+			p.send(s, keyFetch, 12, closed, soon)
+		} else {
+			p.send(s, keyMetadata, 12, closed, soon) // it is answered nowhere
+		}
+		p.end(s, 1)
+		p.restart()
+		p.now += time.Duration(i) * time.Second
+	}
+	p.send(p.connect(), keyApiVersions, 3, answered, soon)
+	for i, r := range p.book.Decide() {
+		if r.Cause != Away && r.Cause != Unexplained {
+			t.Fatalf("restart %d: %v", i, r.Cause)
+		}
+	}
+}

@@ -11,7 +11,7 @@ import (
 // hasOutageSigns reports whether there are signs of a restart, or unserved connections, around k.
 func (v *view) hasOutageSigns(k *Suspect) bool {
 	o := v.outageOf(k)
-	return o.isRestart || v.unserved.anyIn(o.before.Time, o.after.Time)
+	return o.isRestart || v.unserved.during(o.before.Time, o.after.Time)
 }
 
 // outage is the period around a suspect in which the address answered nothing, or restarted.
@@ -47,7 +47,7 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 	switch {
 	case !isKnown && o.isRestart && v.refusedSince(k, &o) && !v.answersHigher(k):
 		return Ruling{}, false
-	case o.isRestart, v.unserved.anyIn(o.before.Time, o.after.Time):
+	case o.isRestart, v.unserved.during(o.before.Time, o.after.Time):
 		isSure = !v.refusedAlone(k) || v.aliveInLife(sent)
 	case turned, v.isTurnedAway(k), v.answersHigher(k):
 		isSure = turned && sure || v.isTurnedAway(k) || v.answersHigher(k)
@@ -90,7 +90,7 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 // refusedSince reports whether the process that began in a restart refuses the version of k. It
 // answers other requests, and ends each connection on this one.
 func (v *view) refusedSince(k *Suspect, o *outage) bool {
-	return k.stream.first.Time > o.restart.to.Time && !v.unserved.anyIn(o.restart.to.Time, o.after.Time) && v.refusedAgain(k)
+	return k.stream.first.Time > o.restart.to.Time && !v.unserved.during(o.restart.to.Time, o.after.Time) && v.refusedAgain(k)
 }
 
 // refusedAlone reports whether the broker refused only the version of k in its life, again and
@@ -176,7 +176,7 @@ func (v *view) answersHigher(k *Suspect) bool {
 	from, to := v.life(x.Request.Time)
 	var asked, flexible bool
 	for answered, list := range v.answers {
-		if !list.anyIn(from-1, to) {
+		if !list.during(from-1, to) {
 			continue
 		}
 		switch {
