@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/capture/capturetest"
@@ -263,6 +264,11 @@ func TestTextsThatDependOnOneFact(t *testing.T) {
 	zstd := func(api, version int16) *subject {
 		return &subject{group: &group{key: findingKey{detail: compression, api: api, version: version}}}
 	}
+	illegal := func(api int16) *group {
+		g := detailed(saslErrors[illegalSASLState])
+		g.key.hasAPI, g.key.api = true, api
+		return g
+	}
 	left := detailed("InitProducerId")
 	left.left = 1
 	const disagree, clientHello, plaintext, ssl = "disagree about TLS", "reads a ClientHello", "to PLAINTEXT", "to SSL or"
@@ -275,6 +281,9 @@ func TestTextsThatDependOnOneFact(t *testing.T) {
 		{"Kafka to a TLS listener", text(&tlsConfusionRule, &subject{group: detailed(clearToTLS)}), ssl, plaintext},
 		{"a handshake with an answer", text(&handshakeFailedRule, &subject{group: answered}), "trust, names, dates", "speaks TLS"},
 		{"a handshake without one", text(&handshakeFailedRule, &subject{group: detailed("closed by the broker")}), "speaks TLS", "trust, names, dates"},
+		{"a handshake without one, too", text(&handshakeFailedRule, &subject{group: detailed("closed by the broker")}), "speaks TLS", "other's certificate"},
+		{"a token in the wrong state", authenticationRule.advice(&subject{group: illegal(36)}), "credentials", "has no SASL"},
+		{"a handshake in the wrong state", authenticationRule.advice(&subject{group: illegal(saslHandshakeKey)}), "has no SASL", "credentials"},
 		{"no byte where others got through", handshakeFailedRule.advice(&subject{group: detailed(noByte), handshakes: true}), "MTU", "speaks TLS"},
 		{"closed where others got through", handshakeFailedRule.advice(&subject{group: detailed(tlsClosed), handshakes: true}), "SNI", "MTU"},
 		{"requests out of order", authenticationRule.advice(&subject{group: detailed(outOfOrder)}), "that sends SaslHandshake", "credentials"},
@@ -391,6 +400,10 @@ func TestFactsOfAddresses(t *testing.T) {
 		{"TLS without a byte of the other side", []func(*decode.Connection){failed, by(toClient, 0)}, addressFacts{failed: 1}, 0},
 		{"TLS that was closed at once", []func(*decode.Connection){failed, by(toClient, 0), func(c *decode.Connection) { c.Confusion, c.TLS.HasClientRandom = reassembly.TLSToClear, true }}, addressFacts{shut: true}, 0},
 		{"the same by the client", []func(*decode.Connection){failed, by(toBroker, 0), func(c *decode.Connection) { c.Confusion = reassembly.TLSToClear }}, addressFacts{failed: 1}, 0},
+		{"TLS that was answered and failed", []func(*decode.Connection){failed}, addressFacts{tls: true, failed: 1}, 0},
+		{"TLS without a ClientHello", []func(*decode.Connection){isTLS, func(c *decode.Connection) { c.TLS = nil }}, addressFacts{}, 0},
+		{"TLS that was answered in the clear", []func(*decode.Connection){failed, func(c *decode.Connection) { c.Confusion = reassembly.TLSToClear }}, addressFacts{}, 0},
+		{"TLS that was answered by HTTP", []func(*decode.Connection){failed, func(c *decode.Connection) { c.Oddities.Spoke = "HTTP" }}, addressFacts{}, 0},
 		{"answered with TLS", []func(*decode.Connection){func(c *decode.Connection) { c.Confusion, c.Protocol = reassembly.ClearToTLS, reassembly.TLS }}, addressFacts{confused: true}, 0},
 	} {
 		var s addressRecord
@@ -428,6 +441,25 @@ func TestGuardsOfDepartures(t *testing.T) {
 	badName := func(change func(*decode.Exchange)) []any {
 		return []any{exchangeOf(1, 0, apiVersionsKey, 3, func(x *decode.Exchange) { x.ErrorCode, x.Software.Version, x.Asked = 42, "(devel)", decode.NotAsked }, change)}
 	}
+	foundLater := func(frame uint64) []any { return []any{exchangeOf(frame, 7, metadataKey, 7)} }
+	consumer := func(keys ...int16) []any {
+		r := new(decode.Ranges)
+		for _, key := range keys {
+			r.APIs = append(r.APIs, decode.API{Key: key, Range: decode.Range{Max: 9}})
+		}
+		return []any{exchangeOf(2, 0, metadataKey, 7, func(x *decode.Exchange) { x.ClientID = "consumer-g-1" }), connectionOf(0, 1, 9, idIs("consumer-g-1"), func(c *decode.Connection) {
+			c.Advertised, c.AfterAdvertised, c.End = r, 1, reassembly.End{}
+		})}
+	}
+	refused := func(n int) (calls []any) {
+		for i := range n {
+			calls = append(calls, connectionOf(uint32(i), uint64(i)*10+1, uint64(i)*10+2, func(c *decode.Connection) {
+				c.Protocol, c.Refused, c.Bytes, c.Requests, c.Responses, c.Advertised = reassembly.Undecided, true, [2]uint64{}, 0, 0, nil
+				c.End = reassembly.End{Kind: reassembly.Reset, By: reassembly.ToClient, At: c.Last}
+			}))
+		}
+		return calls
+	}
 	preface := func(problem string) func(*decode.Connection) {
 		return func(c *decode.Connection) {
 			c.Protocol, c.Oddities.Prefaces = reassembly.Other, []reassembly.Preface{{Kind: reassembly.ProxyV2, Problem: problem}}
@@ -453,6 +485,13 @@ func TestGuardsOfDepartures(t *testing.T) {
 		{"another error", badName(func(x *decode.Exchange) { x.ErrorCode = 31 }), "KV2002", ""},
 		{"no name", badName(func(x *decode.Exchange) { x.Software = decode.Software{} }), "KV2002", ""},
 		{"an allowed name", badName(func(x *decode.Exchange) { x.Software.Version = "1" }), "KV2002", ""},
+		{"left, and found its cluster later", append(foundLater(60_000), connectionOf(0, 1, 9, leaves)), "", ""},
+		{"left, and found its cluster much later", append(foundLater(200_000), connectionOf(0, 1, 9, leaves)), "KV2004", ""},
+		{"left, and was refused elsewhere", []any{exchangeOf(3, 1, 3, 7, outcomeOf(decode.ClosedByBroker)), connectionOf(0, 1, 9, leaves)}, "", ""},
+		{"a consumer that needs its coordinator", consumer(metadataKey, initProducerIDKey), "KV2014 the broker does not advertise FindCoordinator", ""},
+		{"a consumer that has it", consumer(metadataKey, findCoordinatorKey), "", ""},
+		{"connections that nobody accepts", refused(3), "KV2013", ""},
+		{"two of them", refused(2), "", ""},
 		{"a preface with a problem", []any{connectionOf(0, 1, 9, preface("it is cut"))}, "KV9005", ""},
 		{"a preface before another protocol", []any{connectionOf(0, 1, 9, preface(""))}, "", ""},
 	} {
@@ -469,6 +508,117 @@ func TestGuardsOfDepartures(t *testing.T) {
 	for count, want := range map[uint64]model.Severity{1: model.Warning, 2: model.Error} {
 		if got := apiVersionsRefusedRule.severity(&group{key: findingKey{detail: otherLayout}, count: count}, nil); got != want {
 			t.Errorf("another layout, %d times: %v, want %v", count, got, want)
+		}
+	}
+}
+
+// TestWhatTLSHides: TLS counts as encrypted if something of it was not decrypted.
+func TestWhatTLSHides(t *testing.T) {
+	for _, c := range []struct {
+		undecrypted, decrypted uint64
+		reason                 string
+		want                   bool
+	}{{1, 9, "", true}, {1, 0, "no key", true}, {0, 0, "no key", true}, {0, 9, "no key", false}, {0, 0, "", false}} {
+		x := connectionOf(0, 1, 9, tlsOf(func(i *tlsrecord.Info) { i.Undecrypted, i.Decrypted, i.Reason = c.undecrypted, c.decrypted, c.reason }))
+		if got := isEncrypted(x); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+	for reason, want := range map[string]bool{"no key log": true, "the key log has no entry": true, "the key log lacks secrets": true, "it began after bytes were missing": false} {
+		if got := encryptedRule.commands(&subject{group: &group{key: findingKey{detail: reason}}}); (len(got) > 0) != want {
+			t.Errorf("%s: %d commands", reason, len(got))
+		}
+	}
+}
+
+// TestGroupsOfSuspects: the period is that of all requests, and one doubtful request makes doubt.
+func TestGroupsOfSuspects(t *testing.T) {
+	g := new(group)
+	book := history.New(nil)
+	k := func(frame uint64) *history.Suspect {
+		x := exchangeOf(frame, 0, 1, 12)
+		book.Exchange(x)
+		return book.Sample(x)
+	}
+	g.addSuspect(k(1), &history.Ruling{From: at(1), Last: at(5), To: at(9), Earlier: at(3), Certain: true})
+	g.addSuspect(k(2), &history.Ruling{From: at(2), Last: at(4), To: at(8), Earlier: at(2), Idle: true, Others: true, WithoutRange: true})
+	g.addSuspect(k(3), &history.Ruling{From: at(3), Last: at(6), To: at(10), Earlier: at(4), Certain: true})
+	if g.from != at(1) || g.last != at(6) || g.to != at(10) || g.earlier != at(4) || g.unsure != 1 || g.idle != 1 || !g.others || g.count != 3 || g.ranges != oldRanges {
+		t.Errorf("%+v", g)
+	}
+	isAbove := outsideBy(decode.AboveMax)
+	for _, c := range []struct {
+		verdict decode.Verdict
+		cause   history.Cause
+		want    bool
+	}{{decode.AboveMax, history.Outside, true}, {decode.AboveMax, history.Away, false}, {decode.BelowMin, history.Outside, false}} {
+		if _, got := isAbove(&history.Suspect{Exchange: decode.Exchange{Verdict: c.verdict}}, &history.Ruling{Cause: c.cause}); got != c.want {
+			t.Errorf("%v, %v: %v", c.verdict, c.cause, got)
+		}
+	}
+}
+
+// TestWhatABrokerCollects: its clients and brokers, its cluster, its whole table, and eight further addresses.
+func TestWhatABrokerCollects(t *testing.T) {
+	cluster := func(id string) func(*decode.Exchange) {
+		return func(x *decode.Exchange) { x.Cluster = &decode.Cluster{ID: id} }
+	}
+	replica := func(x *decode.Exchange) { x.ClientID, x.Software = "broker-2-fetcher-0", decode.Software{} }
+	b := newBrokers()
+	for _, x := range []*decode.Exchange{exchangeOf(1, 0, 3, 7, cluster("b")), exchangeOf(2, 0, 3, 7, cluster("a")), exchangeOf(3, 0, 1, 10, replica), exchangeOf(4, 0, apiVersionsKey, 3), exchangeOf(5, 0, 1, 10)} {
+		b.exchange(x)
+	}
+	r := b.broker(decode.Endpoint{Addr: testBroker})
+	if *r.cluster != "b" || r.between != 1 || r.fromClients != 3 || r.requests != 5 {
+		t.Errorf("cluster %q, %d requests of brokers, %d of clients, %d in all", *r.cluster, r.between, r.fromClients, r.requests)
+	}
+	part := &decode.Ranges{APIs: oldRanges.APIs[:2], Partial: true}
+	for i, c := range []struct{ ad, want *decode.Ranges }{{part, part}, {&decode.Ranges{APIs: oldRanges.APIs[:1], Partial: true}, part}, {oldRanges, oldRanges}, {part, oldRanges}} {
+		if b.advertisement(adOf(uint64(i), 0, c.ad)); len(r.tables) != 1 || r.tables[0] != c.want || r.latest != c.want {
+			t.Errorf("table %d: %+v of %d", i, r.latest, len(r.tables))
+		}
+	}
+	behind := func(last ...byte) func(*decode.Connection) {
+		return func(c *decode.Connection) {
+			for _, n := range last {
+				c.Oddities.Behind = append(c.Oddities.Behind, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, n}), 9092))
+			}
+		}
+	}
+	for _, c := range []struct {
+		last []byte
+		want int
+	}{{nil, 0}, {[]byte{2, 1, 2}, 2}, {[]byte{1, 3, 4, 5, 6, 7, 8}, 8}, {[]byte{9}, 8}} {
+		b.connection(connectionOf(0, 1, 9, behind(c.last...)))
+		if got := b.behind(decode.Endpoint{Addr: testBroker}); len(got) != c.want || c.want > 0 && got[0] != "10.0.0.1:9092" {
+			t.Errorf("behind %v: %v, want %d", c.last, got, c.want)
+		}
+	}
+	elsewhere := connectionOf(0, 1, 9, behind(1), func(c *decode.Connection) { c.Broker, c.Protocol = mustAddrPort("10.9.9.9:9092"), reassembly.Other })
+	if b.connection(elsewhere); len(b.behind(elsewhere.Endpoint())) > 0 {
+		t.Error("an address that is no broker has further addresses")
+	}
+}
+
+// TestRefusalsInNoFinding: the footer counts them by what is known about them.
+func TestRefusalsInNoFinding(t *testing.T) {
+	closed := outcomeOf(decode.ClosedByBroker)
+	probe := func(x *decode.Exchange) { x.ClientID, x.Software = "kafka-python-1.4.7", decode.Software{} }
+	lost := func(x *decode.Exchange) { x.Outcome, x.Undelivered, x.Took, x.Decided = decode.Left, true, 10*time.Second, at(10_000) }
+	for _, c := range []struct {
+		name                               string
+		calls                              []any
+		expected, undelivered, unexplained uint64
+	}{
+		{"once in the range", []any{exchangeOf(1, 0, 1, 10, closed)}, 0, 0, 1},
+		{"answered later", []any{exchangeOf(1, 0, 1, 10, closed), exchangeOf(5, 1, 3, 7)}, 0, 0, 1},
+		{"a probe", []any{exchangeOf(1, 0, apiVersionsKey, 0, closed, probe), exchangeOf(5, 1, 3, 0, noRange, probe)}, 1, 0, 0},
+		{"not delivered", []any{exchangeOf(1, 0, 1, 10, lost), exchangeOf(500, 1, 3, 7)}, 0, 1, 0},
+		{"in a finding", []any{exchangeOf(1, 0, 1, 12, noRange, closed)}, 0, 0, 0},
+	} {
+		q := builderOf(Options{}, c.calls...).Report().Quality
+		if q.ExpectedRefusals != c.expected || q.UndeliveredRequests != c.undelivered || q.UnexplainedRequests != c.unexplained {
+			t.Errorf("%s: %d expected, %d not delivered, %d unexplained, want %+v", c.name, q.ExpectedRefusals, q.UndeliveredRequests, q.UnexplainedRequests, c)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 )
 
 // moment is a position at a time in nanoseconds.
@@ -469,6 +470,239 @@ func TestEqualTables(t *testing.T) {
 	}{{playTable, playTable, true}, {playTable, again, true}, {playTable, other, false}, {nil, nil, true}, {nil, new(decode.Ranges), false}, {new(decode.Ranges), nil, false}} {
 		if got := same(c.x, c.y); got != c.want {
 			t.Errorf("%v and %v: %v, want %v", c.x, c.y, got, c.want)
+		}
+	}
+}
+
+// TestPauseBefore: a new table began in the longest pause without an answer, the first one of several.
+func TestPauseBefore(t *testing.T) {
+	for _, c := range []struct {
+		alive spans
+		want  int64
+	}{
+		{nil, 49}, {periods(12, 14, 40, 42), 15}, {periods(5, 9, 20, 30, 40, 50), 11}, {periods(12, 14, 30, 60), 15}, {periods(12, 14, 30, 32, 60, 70), 33},
+		{periods(11, 60), 11}, {periods(8, 20, 25, 60), 21},
+	} {
+		if got := (&view{address: &address{alive: c.alive}}).pauseBefore(10, 50); got != c.want {
+			t.Errorf("%s: %d, want %d", c.alive.text(), got, c.want)
+		}
+	}
+}
+
+// periods returns spans from their ends.
+func periods(ends ...int64) (s spans) {
+	for i := 0; i < len(ends); i += 2 {
+		s = append(s, span{from: moment(ends[i]), to: moment(ends[i+1])})
+	}
+	return s
+}
+
+// TestSignsOfOneRestart: no answer came between them, later than together after the first.
+func TestSignsOfOneRestart(t *testing.T) {
+	const ms = int64(time.Millisecond)
+	for _, c := range []struct {
+		alive, signs, want spans
+	}{
+		{nil, periods(100, 100, 1000, 1000), periods(100, 1000)}, {periods(500, 500), periods(100, 100, 1000, 1000), periods(100, 100, 1000, 1000)},
+		{periods(150, 150), periods(100, 100, 1000, 1000), periods(100, 1000)}, {periods(1, 2000), periods(100, 1000, 500, 500), periods(100, 1000)},
+		{periods(1, 2000), periods(100, 500, 500, 600), periods(100, 600)}, {periods(1, 700), periods(100, 500, 800, 900), periods(100, 500, 800, 900)},
+	} {
+		v := &view{address: &address{}}
+		for _, s := range c.alive {
+			v.alive = append(v.alive, periods(s.from.Time*ms, s.to.Time*ms)...)
+		}
+		var signs []restart
+		for _, s := range c.signs {
+			signs = append(signs, restart{moment(s.from.Time * ms), moment(s.to.Time * ms)})
+		}
+		var got spans
+		for _, r := range v.join(signs) {
+			got = append(got, periods(r.from.Time/ms, r.to.Time/ms)...)
+		}
+		if got.text() != c.want.text() {
+			t.Errorf("signs %s, alive %s: %s, want %s", c.signs.text(), c.alive.text(), got.text(), c.want.text())
+		}
+	}
+}
+
+// TestRestartAround: it counts together before and after a request, and later if nothing was answered since.
+func TestRestartAround(t *testing.T) {
+	const ms = int64(time.Millisecond)
+	for _, c := range []struct {
+		sent, over, alive int64 // in ms
+		want              bool
+	}{
+		{19_000, 19_900, 1, true}, {19_000, 19_899, 1, false}, {21_100, 21_200, 21_050, true}, {21_101, 21_200, 21_100, true}, {21_200, 21_300, 21_150, false},
+		{30_000, 30_001, 1, true}, {30_000, 30_001, 30_001, true}, {30_000, 30_001, 25_000, false},
+	} {
+		v := &view{address: &address{alive: periods(c.alive*ms, c.alive*ms)}, restarts: []restart{{moment(20_000 * ms), moment(21_000 * ms)}}}
+		if _, got := v.restartAround(c.sent*ms, c.over*ms); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}
+
+// TestOpenConnection: another connection was served before a request, and the broker did not end it.
+func TestOpenConnection(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		stream stream
+		want   bool
+	}{
+		{"still open", stream{answered: moment(20)}, true}, {"served later", stream{answered: moment(21)}, false}, {"never served", stream{}, false},
+		{"ended by the client later", stream{answered: moment(9), ended: moment(21), endedBy: reassembly.ToBroker}, true},
+		{"ended by the client before", stream{answered: moment(9), ended: moment(20), endedBy: reassembly.ToBroker}, false},
+		{"ended by the broker later", stream{answered: moment(9), ended: moment(21), endedBy: reassembly.ToClient}, false},
+	} {
+		own := &stream{answered: moment(9)}
+		v := &view{streams: []*stream{own, &c.stream}}
+		if got := v.openConnection(&Suspect{Exchange: decode.Exchange{Request: moment(20)}, stream: own}); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// TestServesUnseen: a connection that was served, and whose beginning is not in the capture. Clients without SASL are known.
+func TestServesUnseen(t *testing.T) {
+	for _, c := range []struct {
+		stream stream
+		want   bool
+	}{
+		{stream{worked: moment(9), midstream: true}, true}, {stream{worked: moment(9), missing: 1}, true}, {stream{worked: moment(9)}, false},
+		{stream{midstream: true}, false}, {stream{missing: 1}, false}, {stream{worked: moment(9), midstream: true, isOpen: true}, false},
+	} {
+		if got := (&view{streams: []*stream{&c.stream}}).servesUnseen(); got != c.want {
+			t.Errorf("%+v: %v", c.stream, got)
+		}
+	}
+}
+
+// TestOutageBegins: with a restart soon after the request, or the first culprit after the last answer.
+func TestOutageBegins(t *testing.T) {
+	const patience = int64(Patience)
+	for _, c := range []struct {
+		name             string
+		restarted        bool
+		restart, culprit int64
+		want             int64
+	}{
+		{"a restart", true, 40, 25, 40}, {"just within patience", true, 30 + patience - 1, 25, 30 + patience - 1}, {"a restart much later", true, 30 + patience, 25, 25},
+		{"an earlier culprit", false, 40, 25, 25}, {"one of before the last answer", false, 40, 20, 30}, {"one just behind it", false, 40, 21, 21}, {"a later one", false, 40, 35, 30},
+	} {
+		v := &view{culprits: []*Suspect{{Exchange: decode.Exchange{Request: moment(c.culprit)}}}}
+		o := outage{before: moment(20), isRestart: c.restarted, restart: restart{from: moment(c.restart)}}
+		if got := v.outageFrom(&o, moment(30)); got.Time != c.want {
+			t.Errorf("%s: from %d, want %d", c.name, got.Time, c.want)
+		}
+	}
+}
+
+// TestContradictedTables: only an answer outside a borrowed table contradicts it.
+func TestContradictedTables(t *testing.T) {
+	p := newPlay(t)
+	other := &decode.Ranges{APIs: playTable.APIs[:1]}
+	for _, c := range []struct {
+		ranges   *decode.Ranges
+		verdict  decode.Verdict
+		evidence decode.Evidence
+		want     int
+	}{
+		{playTable, decode.OK, decode.Borrowed, 0}, {playTable, decode.AboveMax, decode.Observed, 0}, {playTable, decode.AboveMax, decode.Borrowed, 1},
+		{playTable, decode.AboveMax, decode.Borrowed, 1}, {other, decode.AboveMax, decode.Borrowed, 2},
+	} {
+		p.send(p.connect(), keyFetch, 13, answered, soon, func(x *decode.Exchange) { x.Ranges, x.Verdict, x.Evidence = c.ranges, c.verdict, c.evidence })
+		if got := len(p.book.addresses[decode.Endpoint{Addr: playBroker}].contradicted); got != c.want {
+			t.Errorf("%+v: %d tables, want %d", c, got, c.want)
+		}
+	}
+}
+
+// TestEndsOfTheBroker are a close and a reset. A connection that is cut has no end.
+func TestEndsOfTheBroker(t *testing.T) {
+	for end, want := range map[reassembly.End]bool{
+		{Kind: reassembly.Closed, By: reassembly.ToClient}: true, {Kind: reassembly.Reset, By: reassembly.ToClient}: true,
+		{Kind: reassembly.Cut, By: reassembly.ToClient}: false, {Kind: reassembly.Closed, By: reassembly.ToBroker}: false,
+	} {
+		if got := byBroker(&decode.Connection{Connection: &reassembly.Connection{End: end}}); got != want {
+			t.Errorf("%+v: %v, want %v", end, got, want)
+		}
+	}
+	for _, c := range []struct {
+		change func(*decode.Connection)
+		want   bool
+	}{
+		{func(*decode.Connection) {}, true}, {func(c *decode.Connection) { c.TLS = new(tlsrecord.Info) }, false}, {func(c *decode.Connection) { c.Midstream = true }, false},
+		{func(c *decode.Connection) { c.TLS, c.Midstream = new(tlsrecord.Info), true }, false},
+		{func(c *decode.Connection) { c.Oddities = &reassembly.Oddities{Missing: 1} }, false}, {func(c *decode.Connection) { c.Mechanism = "PLAIN" }, false},
+	} {
+		x := &decode.Connection{Connection: &reassembly.Connection{LastData: [2]capture.Position{moment(5), moment(5)}}, LastAnswer: moment(4)}
+		if c.change(x); hasBegunAnswer(x) != c.want {
+			t.Errorf("%+v: begun %v", x.Connection, !c.want)
+		}
+	}
+}
+
+// TestApiVersionsAnsweredWithError35: the version is refused if the client goes no lower, and had the time.
+func TestApiVersionsAnsweredWithError35(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		later  time.Duration // when the capture ends
+		then   int16         // the version of its next ApiVersions request; -1 for none
+		result decode.Outcome
+		want   Cause
+	}{
+		{"no other request", Patience, -1, answered, Refused}, {"the capture ends", Patience - time.Second, -1, answered, Unexplained},
+		{"the same version again", Patience, 3, closed, Refused}, {"a lower one that was not served", Patience, 2, closed, Unexplained}, {"a lower one", Patience, 2, answered, Downgraded},
+	} {
+		p := newPlay(t)
+		p.send(p.connect(), keyApiVersions, 3, decode.Error, soon)
+		if c.then >= 0 {
+			p.send(p.connect(), keyApiVersions, c.then, c.result, soon)
+		}
+		p.now += c.later
+		p.send(p.connect(), keyMetadata, 1, answered, soon, noRange, func(x *decode.Exchange) { x.ClientID = "other" })
+		if got := p.book.Decide()[0].Cause; got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// TestWhatConnectionsShow about their address.
+func TestWhatConnectionsShow(t *testing.T) {
+	spoke := func(what string) func(*decode.Connection) {
+		return func(c *decode.Connection) {
+			c.Protocol, c.Oddities = reassembly.Other, &reassembly.Oddities{Spoke: what}
+		}
+	}
+	for _, c := range []struct {
+		name                         string
+		change                       func(*decode.Connection)
+		known                        bool
+		clear, tls, foreign, unwraps bool
+	}{
+		{"Kafka", func(*decode.Connection) {}, false, true, false, false, false},
+		{"Kafka inside TLS", func(c *decode.Connection) { c.TLS = &tlsrecord.Info{Established: true} }, false, false, true, false, false},
+		{"a failed handshake", func(c *decode.Connection) { c.Protocol, c.TLS = reassembly.TLS, new(tlsrecord.Info) }, false, false, false, false, false},
+		{"Kafka without an answer", func(c *decode.Connection) { c.Responses = 0 }, false, false, false, false, false},
+		{"answered with TLS", func(c *decode.Connection) { c.Protocol, c.Confusion = reassembly.Other, reassembly.ClearToTLS }, false, false, true, false, false},
+		{"HTTP at a known address", spoke("HTTP"), true, false, false, true, false},
+		{"HTTP at another address", spoke("HTTP"), false, false, false, false, false},
+		{"a preface", func(c *decode.Connection) { c.Oddities = &reassembly.Oddities{Prefaces: make([]reassembly.Preface, 1)} }, false, true, false, false, true},
+		{"a preface without an answer", func(c *decode.Connection) {
+			c.Responses, c.Oddities = 0, &reassembly.Oddities{Prefaces: make([]reassembly.Preface, 1)}
+		}, false, false, false, false, false},
+	} {
+		p := newPlay(t)
+		at := decode.Endpoint{Addr: playBroker}
+		if c.known {
+			p.book.address(at)
+		}
+		for _, change := range []func(*decode.Connection){c.change, func(c *decode.Connection) { c.Responses = 0 }} {
+			p.endOf(p.connect(), change)
+		}
+		a := p.book.address(at)
+		if a.clear.Time > 0 != c.clear || a.tls.Time > 0 != c.tls || a.foreign != c.foreign || a.unwraps != c.unwraps {
+			t.Errorf("%s: in clear text %v, TLS %v, foreign %v, unwraps %v, want %+v", c.name, a.clear, a.tls, a.foreign, a.unwraps, c)
 		}
 	}
 }
