@@ -256,7 +256,7 @@ func (r *Reading) readApiVersions(all []turn) int {
 	}
 	r.Answer, r.opening = &answer, q.size
 	if old, is := readAnswer(a, false, true); is {
-		if flexible, also := readAnswer(a, true, false); !also && len(flexible.Releases) == 0 {
+		if _, also := readAnswer(a, true, false); !also {
 			r.ClientID = q.size - minRequest
 			r.Answer = &old
 		}

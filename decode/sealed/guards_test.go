@@ -1,6 +1,8 @@
 package sealed
 
 import (
+	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -208,6 +210,187 @@ func TestOverrunIsOfTheBroker(t *testing.T) {
 		p := play{say: negotiated(metadata, metadataSays, fetch), end: reassembly.Closed, by: by, overrun: true}
 		if got := Read(p.connection(0)); got.missing != want {
 			t.Errorf("closed towards %v: missing %v", by, got.missing)
+		}
+	}
+}
+
+// TestFitsBetter: an alert proves more than size fields, and these more than the size of a known response.
+func TestFitsBetter(t *testing.T) {
+	for _, c := range []struct {
+		r, best Reading
+		want    bool
+	}{
+		{Reading{alerted: true}, Reading{prefixes: 9, Likeness: ByRetry}, true}, {Reading{prefixes: 9, Likeness: ByRetry}, Reading{alerted: true}, false},
+		{Reading{prefixes: 2}, Reading{prefixes: 1, Likeness: ByRetry}, true}, {Reading{prefixes: 1, Likeness: ByRetry}, Reading{prefixes: 2}, false},
+		{Reading{Likeness: ByTable}, Reading{Likeness: ByForm}, true}, {Reading{Likeness: ByForm}, Reading{}, false}, {Reading{Likeness: ByTable}, Reading{Likeness: ByTable}, false},
+	} {
+		if got := c.r.fitsBetter(&c.best); got != c.want {
+			t.Errorf("%+v after %+v: %v", c.r, c.best, got)
+		}
+	}
+}
+
+// TestTagsOfAnswers: a tag of 127 bytes and more has one more byte of size. Features with min 0 may be finalized.
+func TestTagsOfAnswers(t *testing.T) {
+	for n, want := range map[int]int{0: 0, 1: 4, 126: 129, 127: 131} {
+		if got := tag(n); got != want {
+			t.Errorf("a tag of %d bytes: %d, want %d", n, got, want)
+		}
+	}
+	always, once := decode.Feature{Name: "a.b", Range: decode.Range{Min: 1}}, decode.Feature{Name: "cd"}
+	for _, c := range []struct {
+		features []decode.Feature
+		v3       bool
+		want     []int
+	}{
+		{nil, false, []int{1, 1 + finalizedEpoch}}, {[]decode.Feature{always}, true, []int{1 + tag(9) + finalizedEpoch + tag(9)}},
+		{[]decode.Feature{always, once}, true, []int{1 + tag(9) + finalizedEpoch + tag(9), 1 + tag(9) + finalizedEpoch + tag(17)}},
+		{[]decode.Feature{always, once}, false, []int{1 + tag(17) + finalizedEpoch + tag(9), 1 + tag(17) + finalizedEpoch + tag(17)}},
+	} {
+		got := tagSizes(c.features, c.v3)
+		if slices.Sort(got); !slices.Equal(got, c.want) {
+			t.Errorf("%v, v3 %v: %v, want %v", c.features, c.v3, got, c.want)
+		}
+	}
+}
+
+// TestTurnsWithoutAll: a message without a record is missing, one of a guessed size is a guess.
+func TestTurnsWithoutAll(t *testing.T) {
+	whole, missing, guess := message{records: 1}, message{}, message{records: 1, guessed: true}
+	for _, c := range []struct {
+		turn          turn
+		torn, guessed bool
+	}{
+		{turn{[]message{whole}, []message{whole}}, false, false}, {turn{[]message{whole, missing}, nil}, true, false}, {turn{nil, []message{missing}}, true, false},
+		{turn{[]message{guess}, []message{whole}}, false, true}, {turn{[]message{whole}, []message{whole, guess}}, false, true},
+	} {
+		if torn, guessed := c.turn.isTorn(), c.turn.hasGuess(); torn != c.torn || guessed != c.guessed {
+			t.Errorf("%+v: torn %v, guessed %v", c.turn, torn, guessed)
+		}
+	}
+	for size, want := range map[int][2]bool{3: {}, 4: {true, true}, 5: {false, true}, 11: {false, true}, 12: {}} {
+		if got := [2]bool{(overhead{}).isPrefix(size), (overhead{slack: 15}).isPrefix(size)}; got != want {
+			t.Errorf("%d bytes are a size field: %v, want %v", size, got, want)
+		}
+	}
+}
+
+// TestCloseLimit: a broker that answers late closes late, up to maxPromptly.
+func TestCloseLimit(t *testing.T) {
+	at := func(ms int64) []message {
+		m := message{first: capture.Position{Time: ms * 1e6}}
+		m.at = m.first
+		return []message{m}
+	}
+	for _, c := range []struct {
+		took []int64 // in ms; -1 for no answer
+		want time.Duration
+	}{
+		{nil, promptly}, {[]int64{-1}, promptly}, {[]int64{10}, promptly}, {[]int64{100}, 400 * time.Millisecond}, {[]int64{300, 100, 200}, 400 * time.Millisecond},
+		{[]int64{-1, 100}, 400 * time.Millisecond}, {[]int64{1999}, maxPromptly}, {[]int64{2500}, promptly},
+	} {
+		var all []turn
+		for _, ms := range c.took {
+			one := turn{requests: at(1000)}
+			if ms >= 0 {
+				one.answers = at(1000 + ms)
+			}
+			all = append(all, one)
+		}
+		if got := closeLimit(append(all, turn{answers: at(1000)})); got != c.want {
+			t.Errorf("answered after %v ms: %v, want %v", c.took, got, c.want)
+		}
+	}
+}
+
+// TestRefusalsAddUp: what a refusal says of its cases.
+func TestRefusalsAddUp(t *testing.T) {
+	r := Refusal{ServedLeast: -1}
+	for _, c := range []Case{
+		{Served: 3, Authentication: SASLDone, Request: Request{Slack: 1, Delay: 5}}, {Served: 2, Authentication: SASLOpen, Request: Request{Slack: 4, Delay: 2}}, {Served: 7, Authentication: MaybeSASL}, {Served: 4},
+	} {
+		r.add(&c)
+	}
+	if r.ServedLeast != 2 || r.ServedMost != 7 || r.Authenticated != 2 || r.Slack != 4 || r.Longest != 5 || len(r.Cases) != 4 {
+		t.Errorf("%+v", r)
+	}
+	const ms = int64(time.Millisecond)
+	closed := func(begin, at int64) Case {
+		return Case{begin: begin * ms, Request: Request{Closed: capture.Position{Time: at * ms}}}
+	}
+	for _, c := range []struct {
+		cases []Case
+		want  int
+	}{
+		{nil, 0}, {[]Case{closed(1, 1000)}, 1}, {[]Case{closed(1, 1000), closed(1, 1250)}, 1}, {[]Case{closed(1, 1251), closed(1, 1000)}, 2}, {[]Case{closed(1, 1000), closed(1001, 1100)}, 2}, {[]Case{closed(1, 1000), closed(1000, 1100)}, 1},
+	} {
+		if got := moments(c.cases); got != c.want {
+			t.Errorf("%+v: %d moments, want %d", c.cases, got, c.want)
+		}
+	}
+}
+
+// TestLivesAroundARefusal: other connections show that the broker was stopped, that it ran, or that a limit explains the refusal.
+func TestLivesAroundARefusal(t *testing.T) {
+	const ms = int64(time.Millisecond)
+	c := &Case{Stream: 1, begin: 9000 * ms, Request: Request{Size: 50, Closed: capture.Position{Time: 10_000 * ms}}}
+	for _, x := range []struct {
+		name                               string
+		life                               life // in ms
+		stopped, running, lasting, crowded bool
+	}{
+		{"itself", life{stream: 1, begin: 1, end: 10_000, byBroker: true, served: true}, false, false, false, false},
+		{"ended with it", life{stream: 2, begin: 1, end: 10_250, byBroker: true}, true, false, false, true},
+		{"ended before it", life{stream: 2, begin: 1, end: 9750, byBroker: true}, true, false, false, true},
+		{"ended later", life{stream: 2, begin: 1, end: 10_251, byBroker: true}, false, false, false, true},
+		{"ended by the client", life{stream: 2, begin: 1, end: 10_000}, false, false, false, false},
+		{"ended on another refused request", life{stream: 2, begin: 1, end: 10_000, byBroker: true, size: 60}, false, false, false, true},
+		{"ended on a request that is answered", life{stream: 2, begin: 1, end: 10_000, byBroker: true, size: 70}, true, false, false, true},
+		{"ended on a request of that size", life{stream: 2, begin: 1, end: 10_000, byBroker: true, size: 50}, false, false, false, false},
+		{"lasted", life{stream: 2, begin: 9999, end: 12_001, served: true}, false, true, true, false},
+		{"lasted not long enough", life{stream: 2, begin: 9999, end: 12_000, served: true}, false, false, false, false},
+		{"lasted, and was not served", life{stream: 2, begin: 9999, end: 12_001}, false, false, false, false},
+		{"began soon", life{stream: 2, begin: 10_001, end: 10_002, served: true}, false, true, false, false},
+		{"began with the close", life{stream: 2, begin: 10_000, end: 12_001, served: true}, false, true, false, false},
+		{"began late", life{stream: 2, begin: 12_001, end: 14_002, served: true}, false, false, false, false},
+	} {
+		l := x.life
+		l.begin, l.end = l.begin*ms, l.end*ms
+		a := &address{lives: []life{l}, sizes: map[int]*sizeCount{50: {refused: 1}, 60: {refused: 1}, 70: {answered: 1}}}
+		if stopped, running, lasting, crowded := a.stopped(c), a.isRunningAfter(c, false), a.isRunningAfter(c, true), a.isCrowded(c); stopped != x.stopped || running != x.running || lasting != x.lasting || crowded != x.crowded {
+			t.Errorf("%s: stopped %v, running %v, lasting %v, crowded %v", x.name, stopped, running, lasting, crowded)
+		}
+	}
+}
+
+// TestInferredBrokers: an address is a broker by the most frequent response.
+func TestInferredBrokers(t *testing.T) {
+	at := decode.Endpoint{Addr: netip.MustParseAddrPort("10.0.0.1:9092")}
+	for _, c := range []struct {
+		likeness Likeness
+		answers  []*counted
+		want     int // the size of the response; 0 for none
+	}{
+		{ByTable, []*counted{{Answer{Size: 7, APIs: 1}, 1}, {Answer{Size: 8, APIs: 1}, 2}}, 8}, {ByTable, []*counted{{Answer{Size: 7, APIs: 1}, 1}, {Answer{Size: 8}, 2}}, 7}, {ByTable, nil, 0},
+		{ByPort, []*counted{{Answer{Size: 7}, 9}}, 0}, {ByForm, []*counted{{Answer{Size: 7}, 1}}, 0}, {ByForm, []*counted{{Answer{Size: 7}, 2}}, 7},
+	} {
+		b := NewBook(neverDown)
+		a := b.address(at)
+		a.likeness, a.answers = c.likeness, c.answers
+		got, ok := b.Broker(at)
+		if ok != (c.want > 0) || got.Answer.Size != c.want || len(b.Brokers()) > 0 != ok {
+			t.Errorf("%+v: %+v, %d brokers", c, got, len(b.Brokers()))
+		}
+		if _, ok := b.Broker(decode.Endpoint{}); ok {
+			t.Error("an unknown address is a broker")
+		}
+		for size, want := range map[int]bool{50: false, 51: false} {
+			if _, ok := b.Refusal(at, size); ok != want {
+				t.Errorf("requests of %d bytes are refused", size)
+			}
+		}
+		if _, ok := b.Refusal(decode.Endpoint{}, 50); ok {
+			t.Error("an unknown address refuses")
 		}
 	}
 }
