@@ -150,7 +150,7 @@ func exchangesRanges(events []Event) *Ranges {
 }
 
 func TestJudge(t *testing.T) {
-	table := &Ranges{APIs: apiList(0, 3, 7, 1, 4, 10, 5, 3, 2, 7, -1, 2, 18, 0, 3)}
+	table := &Ranges{APIs: apiList(0, 3, 7, 1, 4, 10, 5, 3, 2, 7, -1, 2, 9, 4, 4, 18, 0, 3)}
 	part := &Ranges{APIs: apiList(0, 3, 7), Partial: true}
 	for _, tt := range []struct {
 		name         string
@@ -168,6 +168,9 @@ func TestJudge(t *testing.T) {
 		{"max below min: above", 5, 3, table, Unknown, false},
 		{"max below min: below", 5, 2, table, Unknown, false},
 		{"negative min", 7, 0, table, Unknown, false},
+		{"the only version", 9, 4, table, OK, true},
+		{"above the only version", 9, 5, table, AboveMax, true},
+		{"below the only version", 9, 3, table, BelowMin, true},
 		{"ApiVersions above the max", 18, 9, table, Exempt, true},
 		{"ApiVersions without a table", 18, 9, nil, Exempt, false},
 		{"in the part that is there", 0, 8, part, AboveMax, true},
