@@ -394,3 +394,100 @@ func TestInferredBrokers(t *testing.T) {
 		}
 	}
 }
+
+// TestFinishedOfTLS12: the size of the record with Finished shows the cipher suite of a direction. Without one, it is that of the other.
+func TestFinishedOfTLS12(t *testing.T) {
+	const gcm, chacha = finished12 + 8 + 16, finished12 + 16
+	record := func(kind tlsrecord.RecordKind, toServer bool, size int) tlsrecord.Record {
+		return tlsrecord.Record{Kind: kind, ToServer: toServer, Size: size}
+	}
+	client, server := record(tlsrecord.HandshakeRecord, true, gcm), record(tlsrecord.HandshakeRecord, false, chacha)
+	data, guess := record(tlsrecord.DataRecord, true, gcm), record(tlsrecord.DataRecord, true, gcm)
+	guess.Guessed = true
+	other := guess
+	other.Size++
+	for _, c := range []struct {
+		name       string
+		records    []tlsrecord.Record
+		over       [2]int
+		fromClient bool
+		first      int
+		want       bool
+	}{
+		{"both", []tlsrecord.Record{client, server, data}, [2]int{24, 16}, true, 2, true}, {"the broker's first", []tlsrecord.Record{server, client, data}, [2]int{24, 16}, true, 2, true},
+		{"the client's", []tlsrecord.Record{client, data}, [2]int{24, 24}, true, 1, true}, {"the broker's", []tlsrecord.Record{server, data}, [2]int{16, 16}, false, 1, true},
+		{"none", []tlsrecord.Record{data, client}, [2]int{}, false, 0, false}, {"twice", []tlsrecord.Record{client, client, server}, [2]int{24, 16}, true, 3, true},
+		{"an unknown size", []tlsrecord.Record{record(tlsrecord.HandshakeRecord, true, gcm+1)}, [2]int{}, false, 0, false},
+		{"a guessed header", []tlsrecord.Record{guess, data}, [2]int{24, 24}, true, 1, true}, {"a guessed header of another size", []tlsrecord.Record{other, client}, [2]int{}, false, 0, false},
+		{"missing bytes of that size", []tlsrecord.Record{record(tlsrecord.MissingRecord, true, gcm+changeCipherRecord+recordHeader), data}, [2]int{24, 24}, true, 1, true},
+		{"missing bytes of another size", []tlsrecord.Record{record(tlsrecord.MissingRecord, true, gcm), client}, [2]int{24, 24}, true, 2, true},
+	} {
+		h, ok := readHandshake12(c.records)
+		if ok != c.want || ok && ([2]int{h.over[0].least, h.over[1].least} != c.over || h.fromClient != c.fromClient || h.first != c.first) {
+			t.Errorf("%s: %+v, %v", c.name, h, ok)
+		}
+	}
+}
+
+// TestNoRetry: a request without an answer follows error 35 at once, and nothing else does.
+func TestNoRetry(t *testing.T) {
+	refusedTurn := func(size int) turn {
+		return turn{[]message{{size: size, records: 1}}, []message{{size: refused, records: 1}}}
+	}
+	open := func(n int) turn { return turn{requests: slices.Repeat([]message{{size: 60, records: 1}}, n)} }
+	const least = minRequest + flexibleRequest + minSoftware
+	for _, c := range []struct {
+		name string
+		all  []turn
+		want bool
+	}{
+		{"one request", []turn{refusedTurn(least), open(1)}, true}, {"too small for software", []turn{refusedTurn(least - 1), open(1)}, false}, {"two requests", []turn{refusedTurn(least), open(2)}, false},
+		{"none", []turn{refusedTurn(least)}, false}, {"refused twice", []turn{refusedTurn(least), refusedTurn(least), open(1)}, false}, {"another answer", []turn{refusedTurn(least), open(1), open(1)}, false},
+		{"the broker speaks", []turn{refusedTurn(least), {answers: []message{{size: 60, records: 1}}}}, false},
+	} {
+		r := Reading{ClientID: -1, Software: -1}
+		n := r.readApiVersions(c.all)
+		if r.Unnegotiated != c.want || (n == 1) != c.want || c.want && (r.Likeness != ByForm || r.opening != least || r.Answer.Size != refused) {
+			t.Errorf("%s: %d turns, %+v", c.name, n, r)
+		}
+	}
+}
+
+// TestTokensWithoutAll: the size of a token that ends an authentication.
+func TestTokensWithoutAll(t *testing.T) {
+	for _, c := range []struct {
+		m            message
+		empty, small bool
+	}{
+		{message{size: 4}, true, false}, {message{size: 4, slack: 1}, false, false}, {message{size: 4, guessed: true}, false, false}, {message{size: 5}, false, false},
+		{message{size: 16}, false, true}, {message{size: 24}, false, true}, {message{size: 22}, false, true}, {message{size: 23}, false, false}, {message{size: 23, slack: 1}, false, true},
+		{message{size: 15, slack: 9}, false, false}, {message{size: 16, guessed: true}, false, false}, {message{size: 30, slack: 6}, false, true}, {message{size: 30, slack: 5}, false, false},
+	} {
+		if empty, small := c.m.isEmptyToken(), c.m.isSmallToken(); empty != c.empty || small != c.small {
+			t.Errorf("%+v: empty %v, small %v", c.m, empty, small)
+		}
+	}
+}
+
+// TestSessionTickets: the broker's messages before the first request, and more answers than requests, are session tickets.
+func TestSessionTickets(t *testing.T) {
+	ask, say := []message{{size: 92}}, []message{{size: 181}}
+	psk := &tlsrecord.Hello{Extensions: []uint16{extPSKModes}}
+	for _, c := range []struct {
+		name  string
+		all   []turn
+		tls13 bool
+		turns int
+		says  int // answers to the first request
+	}{
+		{"an answer that is none of Kafka", []turn{{ask, say}}, true, 1, 0}, {"the same in TLS 1.2", []turn{{ask, say}}, false, 1, 1}, {"another request follows", []turn{{ask, say}, {requests: ask}}, true, 2, 1},
+		{"a ticket came before", []turn{{answers: say}, {ask, say}}, true, 1, 1}, {"a ticket with the answer", []turn{{ask, append(say, say...)}}, true, 1, 1},
+		{"the same in TLS 1.2, again", []turn{{ask, append(say, say...)}}, false, 1, 2}, {"tickets alone", []turn{{answers: say}}, true, 0, 0}, {"nothing", nil, true, 0, 0},
+		{"the size of an ApiVersions answer", []turn{{ask, []message{{size: refused}}}}, true, 1, 1},
+	} {
+		got := trimTickets(c.all, c.tls13, psk)
+		if len(got) != c.turns || len(got) > 0 && len(got[0].answers) != c.says {
+			t.Errorf("%s: %+v", c.name, got)
+		}
+	}
+}
