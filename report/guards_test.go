@@ -420,6 +420,16 @@ func TestFactsOfAddresses(t *testing.T) {
 // TestGuardsOfDepartures: each case but the first of its kind differs in one fact.
 func TestGuardsOfDepartures(t *testing.T) {
 	misshapen := func(x *decode.Exchange) { x.Misshapen = true }
+	closed := outcomeOf(decode.ClosedByBroker)
+	decrypted := func(c *decode.Connection) {
+		tlsOf(func(i *tlsrecord.Info) { i.Decrypted, i.Undecrypted, i.Reason = 9, 0, "" })(c)
+		c.Protocol, c.TLS.Established = reassembly.Kafka, false
+	}
+	shut := connectionOf(8, 20, 25, tlsOf(func(i *tlsrecord.Info) {
+		i.Established, i.Undecrypted, i.Reason, i.HasClientRandom = false, 0, "", true
+	}), func(c *decode.Connection) {
+		c.Confusion, c.End.By, c.Bytes[reassembly.ToClient] = reassembly.TLSToClear, reassembly.ToClient, 0
+	})
 	unread := func(changes ...func(*decode.Connection)) []any {
 		return []any{exchangeOf(2, 0, apiVersionsKey, 3, misshapen), connectionOf(0, 1, 9, append([]func(*decode.Connection){leaves}, changes...)...)}
 	}
@@ -492,6 +502,10 @@ func TestGuardsOfDepartures(t *testing.T) {
 		{"a consumer that has it", consumer(metadataKey, findCoordinatorKey), "", ""},
 		{"connections that nobody accepts", refused(3), "KV2013", ""},
 		{"two of them", refused(2), "", ""},
+		{"ApiVersions closed, and a lower one, too", []any{exchangeOf(1, 0, apiVersionsKey, 4, closed), exchangeOf(3, 1, apiVersionsKey, 4, closed), exchangeOf(5, 2, apiVersionsKey, 0, closed), exchangeOf(7, 3, 3, 1), exchangeOf(9, 3, 0, 7)}, "KV2002 ApiVersions v4", ""},
+		{"ApiVersions closed twice, and not asked lower", []any{exchangeOf(1, 0, apiVersionsKey, 4, closed), exchangeOf(3, 1, apiVersionsKey, 4, closed), exchangeOf(7, 3, 3, 1), exchangeOf(9, 3, 0, 7)}, "KV2002 ApiVersions v4", ""},
+		{"requests inside TLS at an address that closed on a ClientHello", []any{exchangeOf(2, 0, 3, 1, noRange, closed), connectionOf(0, 1, 9, decrypted), shut}, "KV2001", ""},
+		{"requests in the clear there", []any{exchangeOf(2, 0, 3, 1, noRange, closed), connectionOf(0, 1, 9, func(c *decode.Connection) { c.Responses, c.End.By = 0, reassembly.ToClient }), shut}, "KV2012", ""},
 		{"a preface with a problem", []any{connectionOf(0, 1, 9, preface("it is cut"))}, "KV9005", ""},
 		{"a preface before another protocol", []any{connectionOf(0, 1, 9, preface(""))}, "", ""},
 	} {
@@ -604,7 +618,9 @@ func TestWhatABrokerCollects(t *testing.T) {
 func TestRefusalsInNoFinding(t *testing.T) {
 	closed := outcomeOf(decode.ClosedByBroker)
 	probe := func(x *decode.Exchange) { x.ClientID, x.Software = "kafka-python-1.4.7", decode.Software{} }
-	lost := func(x *decode.Exchange) { x.Outcome, x.Undelivered, x.Took, x.Decided = decode.Left, true, 10*time.Second, at(10_000) }
+	lost := func(x *decode.Exchange) {
+		x.Outcome, x.Undelivered, x.Took, x.Decided = decode.Left, true, 10*time.Second, at(10_000)
+	}
 	for _, c := range []struct {
 		name                               string
 		calls                              []any
@@ -619,6 +635,25 @@ func TestRefusalsInNoFinding(t *testing.T) {
 		q := builderOf(Options{}, c.calls...).Report().Quality
 		if q.ExpectedRefusals != c.expected || q.UndeliveredRequests != c.undelivered || q.UnexplainedRequests != c.unexplained {
 			t.Errorf("%s: %d expected, %d not delivered, %d unexplained, want %+v", c.name, q.ExpectedRefusals, q.UndeliveredRequests, q.UnexplainedRequests, c)
+		}
+	}
+}
+
+// TestTextsAboutOneVersion: a target may accept one version of an API, and not advertise all that it accepts.
+func TestTextsAboutOneVersion(t *testing.T) {
+	one := kafka4()
+	table := *one.Table
+	table.Ranges = &decode.Ranges{APIs: []decode.API{{Key: 50, Range: decode.Range{Min: 2, Max: 2}}, {Key: 51, Range: decode.Range{Min: 2, Max: 1}}}}
+	one.Table = &table
+	for _, c := range []struct {
+		api, version int16
+		takes, do    string
+	}{
+		{50, 1, "accepts v2", "Before the brokers are upgraded"}, {50, 2, "accepts v2", "Before the brokers are upgraded"}, {50, 3, "accepts v2", "Have "}, {51, 1, "accepts no version", "Find out"}, {52, 1, "has no such API", "Find out"},
+	} {
+		s := &subject{group: &group{key: findingKey{api: c.api, version: c.version, detail: string(notAsked)}}, target: one}
+		if takes, do := s.takes(), adviceOnTarget(s); !strings.HasPrefix(takes, c.takes) || !strings.HasPrefix(do, c.do) {
+			t.Errorf("API %d v%d: %s; %s", c.api, c.version, takes, do)
 		}
 	}
 }

@@ -268,6 +268,7 @@ func TestHealthChecksAreNoWarning(t *testing.T) {
 	}
 	controller := &decode.Ranges{APIs: []decode.API{{Key: 52}}}
 	served := exchangeOf(1, 0, 0, 7)
+	asked := exchangeOf(2, 1, 3, 7, func(x *decode.Exchange) { x.Client = mustAddrPort("127.0.0.9:40000") })
 	for name, c := range map[string]struct {
 		calls []any
 		want  model.Severity
@@ -283,7 +284,9 @@ func TestHealthChecksAreNoWarning(t *testing.T) {
 		"twice, and no other":   {checks(1000, 11_000), model.Warning},
 		"by two hosts":          {append(append(checks(1000, 11_000, 21_000), byOther(4000, 14_000, 24_000)...), served), model.Info},
 		"by a host each":        {append(append(checks(1000), byOther(11_000)...), served), model.Info},
-		"at a controller":       {append(checksOf(controller, 1000, 11_000, 21_000, 31_010), served), model.Warning},
+		"twice, of a client that had asked for more":   {append(checks(300_000, 310_000), served, asked), model.Warning},
+		"regular, of a client that had asked for more": {append(checks(300_000, 310_000, 320_000), served, asked), model.Info},
+		"at a controller": {append(checksOf(controller, 1000, 11_000, 21_000, 31_010), served), model.Warning},
 	} {
 		f := builderOf(Options{}, c.calls...).Report().Findings
 		if len(f) != 1 || f[0].Code != clientLeftRule.Code || f[0].Severity != c.want {
