@@ -506,6 +506,7 @@ func TestSignsOfOneRestart(t *testing.T) {
 		{nil, periods(100, 100, 1000, 1000), periods(100, 1000)}, {periods(500, 500), periods(100, 100, 1000, 1000), periods(100, 100, 1000, 1000)},
 		{periods(150, 150), periods(100, 100, 1000, 1000), periods(100, 1000)}, {periods(1, 2000), periods(100, 1000, 500, 500), periods(100, 1000)},
 		{periods(1, 2000), periods(100, 500, 500, 600), periods(100, 600)}, {periods(1, 700), periods(100, 500, 800, 900), periods(100, 500, 800, 900)},
+		{periods(1, 2000), periods(100, 500, 599, 700), periods(100, 700)}, {periods(1, 2000), periods(100, 500, 601, 700), periods(100, 500, 601, 700)},
 	} {
 		v := &view{address: &address{}}
 		for _, s := range c.alive {

@@ -30,15 +30,15 @@ func (v *view) findRestarts() {
 	clear(v.facts) // the lives are different now
 }
 
-// join returns the restarts by their signs, ordered by time. Signs without an answer between them
-// are one restart.
+// join returns the restarts by their signs, ordered by time. Two signs are one restart if the time
+// between them is at most together, or has no answer.
 func (v *view) join(signs []restart) []restart {
 	slices.SortStableFunc(signs, func(x, y restart) int { return cmp.Compare(x.from.Time, y.from.Time) })
 	restarts := signs[:0]
 	for _, r := range signs {
 		if n := len(restarts); n > 0 {
 			last := &restarts[n-1]
-			if _, ok := v.alive.within(last.to.Time+together, r.from.Time); !ok || r.from.Time <= last.to.Time {
+			if _, answered := v.alive.within(last.to.Time+together, r.from.Time); !answered || r.from.Time <= last.to.Time+together {
 				if r.to.Time > last.to.Time {
 					last.to = r.to
 				}
