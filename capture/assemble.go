@@ -7,7 +7,7 @@ import (
 )
 
 // program assembles a BPF program. Only unconditional jumps reach any distance, so every jump to a
-// label is one. A conditional jump skips it, or not.
+// label is one. A conditional jump before it decides whether it runs.
 type program struct {
 	code []bpf.Instruction
 	// jumps are the labels of jumps, by their index in code. places holds for each label the index

@@ -154,9 +154,9 @@ func isZstd(data []byte) bool {
 // ahead decompresses a stream in a goroutine while its reader uses the bytes before. Bytes are
 // passed on at once, so that a growing file is read without delay.
 type ahead struct {
-	*io.PipeReader
-	codec string
-	over  chan struct{} // closed at the end of the goroutine
+	reader *io.PipeReader
+	codec  string
+	over   chan struct{} // closed at the end of the goroutine
 }
 
 // unpack begins to decompress r.
@@ -175,10 +175,18 @@ func (c *codec) unpack(r io.Reader) *ahead {
 	return a
 }
 
+// Read leaves out empty writes. lz4 makes one of each empty block.
+func (a *ahead) Read(p []byte) (n int, err error) {
+	for n == 0 && err == nil {
+		n, err = a.reader.Read(p)
+	}
+	return n, err
+}
+
 // close ends the goroutine at its next write. A read from a silent pipe can still block it.
 func (a *ahead) close() {
 	zstdWindows.close(1)
-	_ = a.Close() // never fails
+	_ = a.reader.Close() // never fails
 	go func() {
 		<-a.over
 		zstdWindows.close(-1)

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
@@ -276,6 +277,24 @@ func TestSkippableFrameBeforeZstd(t *testing.T) {
 	got := readFrom(t, bytes.NewReader(append(skip, compress("zstd", capturetest.Pcap{}.Encode(packets))...)))
 	got.sound(t)
 	samePackets(t, "skippable", like(packets), got.packets)
+}
+
+// TestEmptyBlocksInLZ4: a frame may have any number of empty blocks (lz4_Frame_format.md).
+func TestEmptyBlocksInLZ4(t *testing.T) {
+	data := capturetest.Pcap{}.Encode(sample(100))
+	stream := []byte("\x04\x22\x4d\x18\x60\x40\x82")
+	block := func(p []byte) { // not compressed
+		stream = append(binary.LittleEndian.AppendUint32(stream, 1<<31|uint32(len(p))), p...)
+	}
+	block(data[:1000])
+	for range 2 * maxEmptyReads {
+		stream = append(stream, 1, 0, 0, 0, 0) // compressed: a token alone
+	}
+	block(data[1000:])
+	got := readFrom(t, bytes.NewReader(append(stream, 0, 0, 0, 0)))
+	if got.sound(t); len(got.packets) != 100 {
+		t.Errorf("%d packets, want 100", len(got.packets))
+	}
 }
 
 func TestDecompressionBombIsOnlyTime(t *testing.T) {

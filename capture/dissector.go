@@ -62,7 +62,7 @@ const (
 )
 
 // Dissector parses packets down to the TCP segment: link layer, tags, tunnels, IP, fragments. It
-// holds at most maxFragmentBytes of fragments of incomplete datagrams, and nothing else. It is
+// holds at most maxFragmentBytes of fragments of incomplete datagrams, and the latest packet. It is
 // not safe for concurrent use.
 //
 // It does not verify checksums. With segmentation or checksum offload, the capturing host

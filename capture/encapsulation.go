@@ -5,7 +5,7 @@ import "slices"
 // encapsulation is one kind of header around IP packets, and the numbers that identify it. The
 // dissector and the kernel filter both read this table, so both support the same headers.
 type encapsulation struct {
-	// name is the name in the README and in the variants of package capturetest.
+	// name is the name in docs/inputs.md and in the variants of package capturetest.
 	name string
 	// step parses the header. It is stepOther for headers that only other headers identify.
 	step step

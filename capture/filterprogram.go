@@ -142,7 +142,8 @@ func (p *filterProgram) load(offset uint32, size int) {
 	p.add(bpf.LoadIndirect{Off: p.frame.ip + offset, Size: size})
 }
 
-// anyChunk is how many comparisons share one jump. A conditional jump skips at most 255 instructions.
+// anyChunk is how many comparisons share one jump. A conditional jump skips at most 255
+// instructions.
 const anyChunk = 255
 
 // any jumps to yes if A is one of values, and else continues.

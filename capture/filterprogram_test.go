@@ -86,8 +86,8 @@ func (f *Filter) netExpression(what func(netip.Prefix) bool) string {
 	return " and (" + strings.Join(list, " or ") + ")"
 }
 
-// unchecked are the numbers of the table of encapsulations whose packets the program accepts without
-// a look inside.
+// unchecked are the numbers of the table of encapsulations whose packets the program accepts
+// without a look inside.
 var unchecked = struct {
 	types, protocols, ports, sources []uint32
 }{

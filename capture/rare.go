@@ -2,22 +2,23 @@ package capture
 
 import "encoding/binary"
 
-// interfaceTag parses a VN-Tag or an E-TAG (IEEE 802.1BR) after its type: interface numbers that
-// differ between the directions. The next type ends it; size includes that type.
-func (c *dissection) interfaceTag(size int) step {
-	b := c.data
-	if len(b) < size {
-		return c.cut(size)
-	}
+// tagEnd skips a tag after its type. The next type ends the tag; size includes that type. VN-Tag
+// and E-TAG (IEEE 802.1BR) hold interface numbers, which differ between the directions.
+func (c *dissection) tagEnd(size int) step {
+	kind := binary.BigEndian.Uint16(c.data[size-2:])
 	c.skip(size)
-	return c.typeOrLength(binary.BigEndian.Uint16(b[size-2:]))
+	return c.typeOrLength(kind)
 }
 
 // metaData parses a Cisco MetaData header after its type: version and length, options of 4 bytes,
 // then the next type.
 func (c *dissection) metaData() step {
 	const head, unit, nextType = 2, 4, 2
-	return c.interfaceTag(head + unit*int(c.data[1]) + nextType)
+	size := head + unit*int(c.data[1]) + nextType
+	if len(c.data) < size {
+		return c.cut(size)
+	}
+	return c.tagEnd(size)
 }
 
 // fabricPath parses a FabricPath header after its type: tree and time to live, then the frame of

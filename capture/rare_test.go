@@ -294,8 +294,8 @@ func rareRefused() []refusedCase {
 	}
 }
 
-// TestEveryStepHasAParser guards against a step without a parser, and a parser that reads more than
-// it needs.
+// TestEveryStepHasAParser guards against a step without a parser. TestSnapshotLength guards against
+// a parser that reads more than it needs.
 func TestEveryStepHasAParser(t *testing.T) {
 	for first := stepSegment + 1; int(first) < len(parsers); first++ {
 		if parsers[first].parse == nil {

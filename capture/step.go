@@ -74,7 +74,8 @@ const (
 // parsers are the parsers of the headers.
 var parsers = [steps]struct {
 	// layer is the header's name in DissectorStats. least is how many bytes parse needs. A packet
-	// with fewer is cut, or ends inside the header.
+	// with fewer is cut, or ends inside the header. With 0, parse checks the length: what it needs
+	// depends on the bytes.
 	layer Layer
 	least int
 	parse func(*dissection) step
@@ -114,8 +115,8 @@ var parsers = [steps]struct {
 	stepRadiotap:    {LayerRadio, 0, (*dissection).radiotap},
 	stepPrism:       {LayerRadio, 8, (*dissection).prism},
 	stepPPI:         {LayerRadio, 8, (*dissection).ppi},
-	stepVNTag:       {LayerTag, 6, func(c *dissection) step { return c.interfaceTag(6) }},
-	stepETag:        {LayerTag, 8, func(c *dissection) step { return c.interfaceTag(8) }},
+	stepVNTag:       {LayerTag, 6, func(c *dissection) step { return c.tagEnd(6) }},
+	stepETag:        {LayerTag, 8, func(c *dissection) step { return c.tagEnd(8) }},
 	stepMetaData:    {LayerTag, 2, (*dissection).metaData},
 	stepFabricPath:  {LayerTag, 2, (*dissection).fabricPath},
 	stepPBB:         {LayerTag, 4, (*dissection).pbb},

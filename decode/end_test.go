@@ -106,8 +106,8 @@ func TestUndelivered(t *testing.T) {
 	}
 }
 
-// TestRequestsBehindARefusedCertificate: the broker did not read requests of TLS 1.3 that the client sent before it
-// learned that the handshake failed.
+// TestRequestsBehindARefusedCertificate: the broker did not read requests of TLS 1.3 that the
+// client sent before it learned that the handshake failed.
 func TestRequestsBehindARefusedCertificate(t *testing.T) {
 	for _, tt := range []struct {
 		name string

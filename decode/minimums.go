@@ -46,8 +46,8 @@ var minimums = []minimum{
 	{56, 2, 2, "", kip896},
 }
 
-// RemovedBy returns the release of Kafka that removed a version of an API, empty for none. Releases
-// after 4.0.0 have again what 4.0.0 alone removed.
+// RemovedBy returns the release of Kafka that removed a version of an API, empty for none.
+// JoinGroup v0 and v1 were removed in 4.0.0 alone; later releases have them.
 func RemovedBy(key, version int16) string {
 	i := slices.IndexFunc(minimums, func(m minimum) bool { return m.key == key && 0 <= version && version < m.min })
 	if i < 0 {

@@ -34,8 +34,8 @@ type departure struct {
 	asked bool
 	// waited: a request was not answered, so the next step of the client was captured.
 	waited bool
-	// left: the client ended the connection, after the last answer. closed: the broker ended it. soon: it ended within
-	// spareAge of the answer.
+	// left: the client ended the connection, after the last answer. closed: the broker ended it.
+	// soon: it ended within spareAge of the answer.
 	left, closed, soon bool
 	// torn: bytes are missing, or a request was incomplete, or came before the answer.
 	torn bool

@@ -572,7 +572,8 @@ func TestGroupsOfSuspects(t *testing.T) {
 	}
 }
 
-// TestWhatABrokerCollects: its clients and brokers, its cluster, its whole table, and eight further addresses.
+// TestWhatABrokerCollects: its clients and brokers, its cluster, its whole table, and eight further
+// addresses.
 func TestWhatABrokerCollects(t *testing.T) {
 	cluster := func(id string) func(*decode.Exchange) {
 		return func(x *decode.Exchange) { x.Cluster = &decode.Cluster{ID: id} }
@@ -639,7 +640,8 @@ func TestRefusalsInNoFinding(t *testing.T) {
 	}
 }
 
-// TestTextsAboutOneVersion: a target may accept one version of an API, and not advertise all that it accepts.
+// TestTextsAboutOneVersion: a target may accept one version of an API, and not advertise all that
+// it accepts.
 func TestTextsAboutOneVersion(t *testing.T) {
 	one := kafka4()
 	table := *one.Table

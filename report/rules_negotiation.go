@@ -327,9 +327,9 @@ var downgradedRule = Rule{
 }
 
 // intervals counts the pauses between the connections of a finding, by the host of the client.
-// isRegular: each is checkEvery or more, and about as long as the shortest one or a multiple of it, as
-// those of a health check of which the capture lacks some. Clients that try again wait less, or for
-// different times.
+// isRegular: each is checkEvery or more, and about as long as the shortest one or a multiple of it,
+// as those of a health check of which the capture lacks some. Clients that try again wait less, or
+// for different times.
 func (g *group) intervals() (n int, isRegular bool) {
 	const checkEvery = int64(2 * time.Second)
 	var pauses []int64

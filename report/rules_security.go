@@ -115,9 +115,9 @@ const maxMechanisms = 8
 // The details of authenticationRule without an error code. closedInside: the broker closed on a
 // SaslAuthenticate, closedOnHandshake: on a SaslHandshake. outOfOrder: the same on another request.
 // noHandshake: no SaslHandshake was answered before. closedOnTokens: the same for tokens without a
-// header. notAnswered: the client left without an answer to its token. leftAfterHandshake and leftAfterChallenge: the client closed after an answered
-// SaslHandshake, or after the broker's first token. leftWithoutJoinGroup: the same after GSSAPI,
-// where librdkafka may miss JoinGroup v0.
+// header. notAnswered: the client left without an answer to its token. leftAfterHandshake and
+// leftAfterChallenge: the client closed after an answered SaslHandshake, or after the broker's
+// first token. leftWithoutJoinGroup: the same after GSSAPI, where librdkafka may miss JoinGroup v0.
 const (
 	closedInside         = "closed"
 	closedOnHandshake    = "closed on the handshake"
@@ -148,8 +148,8 @@ var authenticationRule = Rule{
 	Documentation: model.Documentation{
 		What: "The broker refused the SASL mechanism that the client asked for, or its credentials.",
 		Why:  "The broker closes the connection afterwards, and the client may report no more than a disconnect. The cause is the authentication. No version is at fault.",
-		Wire: "SaslHandshake (api_key 17) or SaslAuthenticate (api_key 36) with an error code in the response. Or a FIN or RST from the broker on a request between SaslHandshake and the last token. Or, at least twice: " +
-			"a FIN or RST from the broker on SaslHandshake, no answer to SaslAuthenticate, a FIN or RST after SaslHandshake v0 and tokens without a header, or a client that closes after the handshake or after the broker's first token. The contents of tokens are never read.",
+		Wire: "SaslHandshake (api_key 17) or SaslAuthenticate (api_key 36) with an error code in the response. Or a FIN or RST from the broker on a request between SaslHandshake and the last token. Or no answer to SaslAuthenticate: twice, or while others are answered. Or, at least twice: " +
+			"a FIN or RST from the broker on SaslHandshake, or after SaslHandshake v0 and tokens without a header, or a client that closes after the handshake or after the broker's first token. The contents of tokens are never read.",
 		Do: "If the mechanism is refused, set sasl.mechanism to one that the broker enables. If the credentials are refused, check user, password, token or ticket. The broker's log has the reason.",
 	},
 	explains: true, omits: []string{"authentication", "size"},
@@ -166,10 +166,10 @@ var authenticationRule = Rule{
 			detail = closedOnHandshake
 		case k.Exchange.Key != saslAuthenticateKey:
 			detail = outOfOrder
-		case k.LacksHandshake():
-			detail = noHandshake
 		case k.Exchange.Outcome == decode.Left:
 			detail = notAnswered
+		case k.LacksHandshake():
+			detail = noHandshake
 		}
 		return detail, r.Cause == history.Authentication
 	},
@@ -227,7 +227,7 @@ var authenticationRule = Rule{
 		case outOfOrder:
 			return "Between SaslHandshake and the last token, a broker closes on any other request. No version is at fault."
 		case notAnswered:
-			return "A broker that checks tokens with another service (LDAP, OAuth) answers when that service does. No version is at fault."
+			return "The broker may wait for another service that checks tokens (LDAP, OAuth). No version is at fault."
 		case noHandshake:
 			return "SaslHandshake must name the mechanism before SaslAuthenticate. A broker closes without it. No version is at fault."
 		case leftAfterHandshake:
@@ -248,14 +248,11 @@ var authenticationRule = Rule{
 			return "If the client uses librdkafka before 2.11.0, upgrade it, or the broker to Kafka 4.0.1 or later. " + checkTicket
 		case leftAfterHandshake:
 			return checkTicket
-		}
-		if s.key.detail == outOfOrder || s.key.detail == noHandshake {
+		case outOfOrder, noHandshake:
 			return fmt.Sprintf("See in the log of %s whether the authentication failed before. Otherwise use a release that sends SaslHandshake, its tokens, and then other requests.", s.softwareName())
-		}
-		if s.key.detail == notAnswered {
+		case notAnswered:
 			return "See in the broker's log what its login module waits for."
-		}
-		if s.key.detail == leftAfterChallenge {
+		case leftAfterChallenge:
 			return "Look at the client's log; for OAUTHBEARER check the access token: its expiry, issuer, audience and scope, and the broker's log."
 		}
 		if s.key.hasAPI && s.key.api == saslHandshakeKey && strings.HasPrefix(s.key.detail, saslErrors[illegalSASLState]) {

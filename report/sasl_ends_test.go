@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -58,6 +59,8 @@ func TestAuthenticationsThatEnd(t *testing.T) {
 	raw := []string{"KV2008 the broker closed the connection during the authentication, after an answered SaslHandshake"}
 	left := []string{"KV2008 the client closed after an answered SaslHandshake and sent no credentials"}
 	challenged := []string{"KV2008 the client closed after the broker answered its first token with another one"}
+	silent := on(saslAuthenticateKey, outcomeOf(decode.Left), func(x *decode.Exchange) { x.Took = 30 * time.Second })
+	ignored := []string{"KV2008 SaslAuthenticate v1 sent, and the broker did not answer until the client gave up"}
 	for _, c := range []struct {
 		name  string
 		calls []any
@@ -87,6 +90,8 @@ func TestAuthenticationsThatEnd(t *testing.T) {
 		{"the client leaves before the answer", slices.Concat(try(0, early, shake), try(1, early, shake)), nil},
 		{"no handshake comes before the tokens", slices.Concat(try(0, byBroker, on(3), on(saslAuthenticateKey, outcomeOf(decode.ClosedByBroker))), try(1, byBroker, on(3), on(saslAuthenticateKey, outcomeOf(decode.ClosedByBroker)))),
 			[]string{"KV2008 SaslAuthenticate v1 sent without SaslHandshake, and the broker closed the connection"}},
+		{"a token is never answered", slices.Concat(try(0, waiting, shake, silent), try(1, waiting, shake, silent)), ignored},
+		{"a token is never answered, and no handshake came before", slices.Concat(try(0, waiting, on(3), silent), try(1, waiting, on(3), silent)), ignored},
 		{"another request follows the token", try(0, byBroker, shake, answer, on(3, outcomeOf(decode.ClosedByBroker))), nil},
 		{"the token is accepted", slices.Concat(try(0, byClient, shake, answer), try(1, byClient, shake, answer)), nil},
 	} {

@@ -206,8 +206,8 @@ func TestWhySaysWhereTheRangeIsFrom(t *testing.T) {
 	}
 }
 
-// TestHelpForEncryptedConnections: the text says what helps, with or without commands, once for each
-// advice.
+// TestHelpForEncryptedConnections: the text says what helps, with or without commands, once for
+// each advice.
 func TestHelpForEncryptedConnections(t *testing.T) {
 	oneWay := tlsOf(func(i *tlsrecord.Info) { i.Reason = "the broker's side is not in the capture" })
 	elsewhere := func(c *decode.Connection) { c.Broker = netip.MustParseAddrPort("10.0.0.9:9093") }
@@ -329,8 +329,8 @@ func TestOneClientNeverGetsThroughTLS(t *testing.T) {
 	}
 }
 
-// TestACertificateThatChanged: a client gets through, and then three handshakes of it end in an alert. Fewer
-// alerts, and those of a client that gets through again, are notes.
+// TestACertificateThatChanged: a client gets through, and then three handshakes of it end in an
+// alert. Fewer alerts, and those of a client that gets through again, are notes.
 func TestACertificateThatChanged(t *testing.T) {
 	refused := tlsOf(func(i *tlsrecord.Info) {
 		i.Established, i.Undecrypted, i.Reason, i.Alert = false, 0, "", "unknown_ca"
@@ -355,8 +355,8 @@ func TestACertificateThatChanged(t *testing.T) {
 	}
 }
 
-// TestClientLeavesAfterAnUpgrade: a client that was served before the broker advertised other ranges, and
-// leaves three times since then. Fewer times are a note: it may have been stopped.
+// TestClientLeavesAfterAnUpgrade: a client that was served before the broker advertised other
+// ranges, and leaves three times since then. Fewer times are a note: it may have been stopped.
 func TestClientLeavesAfterAnUpgrade(t *testing.T) {
 	for name, c := range map[string]struct {
 		times  int

@@ -37,7 +37,8 @@ func TestLibraryOf(t *testing.T) {
 	}
 }
 
-// TestTicketsNeedTheirExtension: a server sends session tickets only to clients with psk_key_exchange_modes.
+// TestTicketsNeedTheirExtension: a server sends session tickets only to clients with
+// psk_key_exchange_modes.
 func TestTicketsNeedTheirExtension(t *testing.T) {
 	for _, c := range []struct {
 		extensions []uint16
@@ -106,7 +107,8 @@ func TestLossHidesNegotiation(t *testing.T) {
 	}
 }
 
-// TestRefusedCertificate: in TLS 1.3, the sizes of records show whose certificate the other side did not accept.
+// TestRefusedCertificate: in TLS 1.3, the sizes of records show whose certificate the other side
+// did not accept.
 func TestRefusedCertificate(t *testing.T) {
 	const (
 		certificate, none    = 781, emptyCertificate + overhead13
@@ -158,7 +160,8 @@ func TestRefusedCertificate(t *testing.T) {
 	}
 }
 
-// TestSuppliedRelease: a broker without an ApiVersions response is of the release that the user names.
+// TestSuppliedRelease: a broker without an ApiVersions response is of the release that the user
+// names.
 func TestSuppliedRelease(t *testing.T) {
 	for name, want := range map[string]int{"2.0.1": 0, "2.1.1": 1, "4.0.0-kraft": 1} {
 		b := NewBook(neverDown)
@@ -176,8 +179,8 @@ func TestSuppliedRelease(t *testing.T) {
 	}
 }
 
-// TestMissingRequestsHaveNoNumber: if bytes in front of the last requests are missing, the responses
-// can be those of any of them.
+// TestMissingRequestsHaveNoNumber: if bytes in front of the last requests are missing, the
+// responses can be those of any of them.
 func TestMissingRequestsHaveNoNumber(t *testing.T) {
 	for _, gap := range []int64{0, 79} {
 		o := tlsrecord.NewOutline(false)
@@ -204,7 +207,8 @@ func TestMissingRequestsHaveNoNumber(t *testing.T) {
 	}
 }
 
-// TestOverrunIsOfTheBroker: a client that closes may reset what it does not read. Nothing is missing.
+// TestOverrunIsOfTheBroker: a client that closes may reset what it does not read. Nothing is
+// missing.
 func TestOverrunIsOfTheBroker(t *testing.T) {
 	for by, want := range map[reassembly.Direction]bool{reassembly.ToClient: true, reassembly.ToBroker: false} {
 		p := play{say: negotiated(metadata, metadataSays, fetch), end: reassembly.Closed, by: by, overrun: true}
@@ -214,7 +218,8 @@ func TestOverrunIsOfTheBroker(t *testing.T) {
 	}
 }
 
-// TestFitsBetter: an alert proves more than size fields, and these more than the size of a known response.
+// TestFitsBetter: an alert proves more than size fields, and these more than the size of a known
+// response.
 func TestFitsBetter(t *testing.T) {
 	for _, c := range []struct {
 		r, best Reading
@@ -230,7 +235,8 @@ func TestFitsBetter(t *testing.T) {
 	}
 }
 
-// TestTagsOfAnswers: a tag of 127 bytes and more has one more byte of size. Features with min 0 may be finalized.
+// TestTagsOfAnswers: a tag of 127 bytes and more has one more byte of size. Features with min 0 may
+// be finalized.
 func TestTagsOfAnswers(t *testing.T) {
 	for n, want := range map[int]int{0: 0, 1: 4, 126: 129, 127: 131} {
 		if got := tag(n); got != want {
@@ -330,7 +336,8 @@ func TestRefusalsAddUp(t *testing.T) {
 	}
 }
 
-// TestLivesAroundARefusal: other connections show that the broker was stopped, that it ran, or that a limit explains the refusal.
+// TestLivesAroundARefusal: other connections show that the broker was stopped, that it ran, or that
+// a limit explains the refusal.
 func TestLivesAroundARefusal(t *testing.T) {
 	const ms = int64(time.Millisecond)
 	c := &Case{Stream: 1, begin: 9000 * ms, Request: Request{Size: 50, Closed: capture.Position{Time: 10_000 * ms}}}
@@ -395,7 +402,8 @@ func TestInferredBrokers(t *testing.T) {
 	}
 }
 
-// TestFinishedOfTLS12: the size of the record with Finished shows the cipher suite of a direction. Without one, it is that of the other.
+// TestFinishedOfTLS12: the size of the record with Finished shows the cipher suite of a direction.
+// Without one, it is that of the other.
 func TestFinishedOfTLS12(t *testing.T) {
 	const gcm, chacha = finished12 + 8 + 16, finished12 + 16
 	record := func(kind tlsrecord.RecordKind, toServer bool, size int) tlsrecord.Record {
@@ -469,7 +477,8 @@ func TestTokensWithoutAll(t *testing.T) {
 	}
 }
 
-// TestSessionTickets: the broker's messages before the first request, and more answers than requests, are session tickets.
+// TestSessionTickets: the broker's messages before the first request, and more answers than
+// requests, are session tickets.
 func TestSessionTickets(t *testing.T) {
 	ask, say := []message{{size: 92}}, []message{{size: 181}}
 	psk := &tlsrecord.Hello{Extensions: []uint16{extPSKModes}}

@@ -304,8 +304,8 @@ func scoreWrapped(t *testing.T, names []string) []score {
 	return scores
 }
 
-// releaseAPIs are the numbers of APIs in the tables of releases. The tables of scenes can have other
-// numbers, and inside TLS they look like those of a release.
+// releaseAPIs are the numbers of APIs in the tables of releases. The tables of scenes can have
+// other numbers, and inside TLS they look like those of a release.
 var releaseAPIs = sync.OnceValue(func() map[int]bool {
 	known := map[int]bool{}
 	for _, table := range decode.Tables() {

@@ -19,7 +19,8 @@ func refusedAt(sent int64, key int16, took time.Duration) *Suspect {
 	}
 }
 
-// TestPromptEnds: what the broker does to a request, it does within prompt. Later, something else explains the end.
+// TestPromptEnds: what the broker does to a request, it does within prompt. Later, something else
+// explains the end.
 func TestPromptEnds(t *testing.T) {
 	for took, want := range map[int64]bool{prompt: true, prompt + 1: false} {
 		v := &view{address: &address{}, refusals: map[version][]*Suspect{}}
@@ -108,7 +109,8 @@ func TestLoneAndIgnored(t *testing.T) {
 	}
 }
 
-// TestMixedBrokers: only a version outside a borrowed table of this life, refused again and again, shows several brokers.
+// TestMixedBrokers: only a version outside a borrowed table of this life, refused again and again,
+// shows several brokers.
 func TestMixedBrokers(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -169,7 +171,8 @@ func TestRefusedToOneClient(t *testing.T) {
 	}
 }
 
-// TestSizeOfARefusedRequest: it counts above the largest answered one, if the broker ended the connection.
+// TestSizeOfARefusedRequest: it counts above the largest answered one, if the broker ended the
+// connection.
 func TestSizeOfARefusedRequest(t *testing.T) {
 	for _, c := range []struct {
 		name    string

@@ -265,8 +265,8 @@ func TestOnlyLargeRequestsAreRefused(t *testing.T) {
 	}
 }
 
-// TestJoinGroupWaits: what closes silent connections closes those that wait for other members of the
-// group, or for as long as the request allows.
+// TestJoinGroupWaits: what closes silent connections closes those that wait for other members of
+// the group, or for as long as the request allows.
 func TestJoinGroupWaits(t *testing.T) {
 	for _, c := range []struct {
 		key  int16
@@ -447,8 +447,8 @@ func TestAVersionThatOneClientIsRefused(t *testing.T) {
 	}
 }
 
-// TestAMalformedApiVersions: a broker closes on it each time, while it answers the version to another
-// client. A proxy may end well-formed ones for another reason.
+// TestAMalformedApiVersions: a broker closes on it each time, while it answers the version to
+// another client. A proxy may end well-formed ones for another reason.
 func TestAMalformedApiVersions(t *testing.T) {
 	for malformed, want := range map[bool]Cause{true: Dropped, false: Away} {
 		p := newPlay(t)
@@ -559,18 +559,39 @@ func TestOneLateAuthenticationErasesNoOthers(t *testing.T) {
 	}
 }
 
-// TestSilenceOnTokens: a token that is never answered, while the address answers others, is no fault
-// of its version. Once, the broker may have been away.
+// TestSilenceOnTokens: a token that is never answered, again or while others are served, is no
+// fault of its version. Once and alone, the broker may have been away.
 func TestSilenceOnTokens(t *testing.T) {
-	for times, want := range map[int]Cause{1: Away, 2: Authentication} {
-		p := newPlay(t)
-		for range times {
-			s := p.connect()
-			p.send(s, keySaslHandshake, 1, answered, soon)
-			p.send(s, keySaslAuthenticate, 1, decode.Left, 30*time.Second)
-			p.endOf(s, func(c *decode.Connection) { c.Unanswered, c.End.By = 1, reassembly.ToBroker })
-			p.now += time.Second
-		}
-		p.expect(slices.Repeat([]Cause{want}, times)...)
+	for name, c := range map[string]struct {
+		times    int
+		isServed bool // another connection, meanwhile
+		want     Cause
+	}{
+		"once": {1, false, Away}, "twice": {2, false, Authentication},
+		"once, others are served": {1, true, Authentication}, "twice, others are served": {2, true, Authentication},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlay(t)
+			other := p.connect()
+			if c.isServed {
+				p.work(other, 2*time.Second)
+			}
+			for range c.times {
+				s := p.connect()
+				p.send(s, keySaslHandshake, 1, answered, soon)
+				sent := p.now
+				if c.isServed {
+					p.work(other, 28*time.Second)
+				}
+				p.now = sent
+				p.send(s, keySaslAuthenticate, 1, decode.Left, 30*time.Second)
+				p.endOf(s, func(c *decode.Connection) { c.Unanswered, c.End.By = 1, reassembly.ToBroker })
+				p.now += time.Second
+			}
+			if c.isServed {
+				p.work(other, 2*time.Second)
+			}
+			p.expect(slices.Repeat([]Cause{c.want}, c.times)...)
+		})
 	}
 }

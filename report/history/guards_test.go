@@ -121,8 +121,8 @@ func TestInsteadComesAfterwards(t *testing.T) {
 	}
 }
 
-// TestFallbackThatIsPassedOnFirst: the refusal of a connection that was joined in the middle may come later than
-// what the client did next.
+// TestFallbackThatIsPassedOnFirst: the refusal of a connection that was joined in the middle may
+// come later than what the client did next.
 func TestFallbackThatIsPassedOnFirst(t *testing.T) {
 	for _, c := range []struct {
 		answered int64
@@ -154,7 +154,8 @@ func TestWhatClientsGoOnWithout(t *testing.T) {
 	}
 }
 
-// TestIdleLimitExplains: it is excluded if the connection was busy, or ended in answer to the request.
+// TestIdleLimitExplains: it is excluded if the connection was busy, or ended in answer to the
+// request.
 func TestIdleLimitExplains(t *testing.T) {
 	const quiet = time.Duration(idlePause)
 	for _, c := range []struct {
@@ -256,7 +257,8 @@ func TestWhatAClientAskedFor(t *testing.T) {
 	}
 }
 
-// TestSuspectedClients: a refused request counts for its own client at its own address, since its time.
+// TestSuspectedClients: a refused request counts for its own client at its own address, since its
+// time.
 func TestSuspectedClients(t *testing.T) {
 	here := decode.Endpoint{Addr: playBroker}
 	for _, c := range []struct {
@@ -474,7 +476,8 @@ func TestEqualTables(t *testing.T) {
 	}
 }
 
-// TestPauseBefore: a new table began in the longest pause without an answer, the first one of several.
+// TestPauseBefore: a new table began in the longest pause without an answer, the first one of
+// several.
 func TestPauseBefore(t *testing.T) {
 	for _, c := range []struct {
 		alive spans
@@ -526,7 +529,8 @@ func TestSignsOfOneRestart(t *testing.T) {
 	}
 }
 
-// TestRestartAround: it counts together before and after a request, and later if nothing was answered since.
+// TestRestartAround: it counts together before and after a request, and later if nothing was
+// answered since.
 func TestRestartAround(t *testing.T) {
 	const ms = int64(time.Millisecond)
 	for _, c := range []struct {
@@ -543,7 +547,8 @@ func TestRestartAround(t *testing.T) {
 	}
 }
 
-// TestOpenConnection: another connection was served before a request, and the broker did not end it.
+// TestOpenConnection: another connection was served before a request, and the broker did not end
+// it.
 func TestOpenConnection(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -563,7 +568,8 @@ func TestOpenConnection(t *testing.T) {
 	}
 }
 
-// TestServesUnseen: a connection that was served, and whose beginning is not in the capture. Clients without SASL are known.
+// TestServesUnseen: a connection that was served, and whose beginning is not in the capture.
+// Clients without SASL are known.
 func TestServesUnseen(t *testing.T) {
 	for _, c := range []struct {
 		stream stream
@@ -578,7 +584,8 @@ func TestServesUnseen(t *testing.T) {
 	}
 }
 
-// TestOutageBegins: with a restart soon after the request, or the first culprit after the last answer.
+// TestOutageBegins: with a restart soon after the request, or the first culprit after the last
+// answer.
 func TestOutageBegins(t *testing.T) {
 	const patience = int64(Patience)
 	for _, c := range []struct {
@@ -643,7 +650,8 @@ func TestEndsOfTheBroker(t *testing.T) {
 	}
 }
 
-// TestApiVersionsAnsweredWithError35: the version is refused if the client goes no lower, and had the time.
+// TestApiVersionsAnsweredWithError35: the version is refused if the client goes no lower, and had
+// the time.
 func TestApiVersionsAnsweredWithError35(t *testing.T) {
 	for _, c := range []struct {
 		name   string

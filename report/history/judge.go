@@ -326,8 +326,7 @@ func (v *view) notServed(k *Suspect) Ruling {
 		r, _ := v.away(k, true)
 		return r
 	}
-	isToken := v.inRange(x) && (x.Key == keySaslAuthenticate || x.Key == keySaslHandshake && endedByBroker(x)) &&
-		(x.Key == keySaslAuthenticate && endedByBroker(x) || v.refusedAgain(k))
+	isToken := v.inRange(x) && v.failsAuthentication(k)
 	if v.answeredInLife(k) {
 		r, away := v.away(k, true)
 		switch {
@@ -382,6 +381,20 @@ func (v *view) notServed(k *Suspect) Ruling {
 	return r
 }
 
+// failsAuthentication reports whether the broker ended the connection on a token, or again on
+// SaslHandshake, or did not answer a token until the client left: again, or while it answered
+// others.
+func (v *view) failsAuthentication(k *Suspect) bool {
+	x := &k.Exchange
+	switch x.Key {
+	case keySaslHandshake:
+		return endedByBroker(x) && v.refusedAgain(k)
+	case keySaslAuthenticate:
+		return endedByBroker(x) || x.Outcome == decode.Left && (v.refusedAgain(k) || v.isIgnored(k))
+	}
+	return false
+}
+
 // turnsAway reports whether the address refused the connection of k, not its version, and served no
 // connection that began between the refusals of this version. Either it is ApiVersions, and the
 // address advertises the version itself, or also refuses v0. Or the address served an older
@@ -410,13 +423,14 @@ func (v *view) turnsAway(k *Suspect) (is, isSure bool) {
 	return servesOlder && isBlameless, !negotiates
 }
 
-// beginningUnseen reports whether the listener may require SASL, and it is unknown whether the client
-// began with it.
+// beginningUnseen reports whether the listener may require SASL, and it is unknown whether the
+// client began with it.
 func (v *view) beginningUnseen(k *Suspect) bool {
 	return !v.isOpenTo(k) && (k.stream.midstream || k.stream.missing > 0)
 }
 
-// servesUnseen reports whether the address served a connection whose beginning is not in the capture.
+// servesUnseen reports whether the address served a connection whose beginning is not in the
+// capture.
 func (v *view) servesUnseen() bool {
 	return slices.ContainsFunc(v.streams, func(s *stream) bool { return s.worked.Time > 0 && (s.midstream || s.missing > 0) && !s.isOpen })
 }

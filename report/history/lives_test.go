@@ -366,8 +366,8 @@ func TestAuthenticationIsExcludedByItsEnd(t *testing.T) {
 	}
 }
 
-// TestTurnedAwayIsNoOtherRelease: the address refuses a version that it had answered again and again,
-// and meanwhile ends connections without reading a request.
+// TestTurnedAwayIsNoOtherRelease: the address refuses a version that it had answered again and
+// again, and meanwhile ends connections without reading a request.
 func TestTurnedAwayIsNoOtherRelease(t *testing.T) {
 	for drops, want := range map[bool]Cause{true: Away, false: Refused} {
 		p := newPlay(t)

@@ -154,9 +154,9 @@ func TestWhoAnswersAHigherVersionReadsTheLower(t *testing.T) {
 	}
 }
 
-// TestSeveralVersionsAreNotTurnedAway: a client that does not negotiate has several APIs in versions that
-// the address closes on, each on a connection of its own, while an older connection is served. Requests
-// with which clients that negotiate begin are turned away.
+// TestSeveralVersionsAreNotTurnedAway: a client that does not negotiate has several APIs in
+// versions that the address closes on, each on a connection of its own, while an older connection
+// is served. Requests with which clients that negotiate begin are turned away.
 func TestSeveralVersionsAreNotTurnedAway(t *testing.T) {
 	for name, c := range map[string]struct {
 		keys []int16
@@ -479,9 +479,9 @@ func TestTablesThatAreCutShort(t *testing.T) {
 	}
 }
 
-// TestApiVersionsOfNewConnectionsAlone: an older connection is served, and each new one is closed on
-// its ApiVersions request. The address supports that version by its own table, or it also closes on
-// v0: it turns connections away.
+// TestApiVersionsOfNewConnectionsAlone: an older connection is served, and each new one is closed
+// on its ApiVersions request. The address supports that version by its own table, or it also closes
+// on v0: it turns connections away.
 func TestApiVersionsOfNewConnectionsAlone(t *testing.T) {
 	table := &decode.Ranges{APIs: []decode.API{{Key: keyMetadata, Range: decode.Range{Max: 13}}, {Key: keyApiVersions, Range: decode.Range{Max: 4}}}}
 	from2 := &decode.Ranges{APIs: []decode.API{{Key: keyApiVersions, Range: decode.Range{Min: 2, Max: 3}}}}

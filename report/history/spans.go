@@ -138,7 +138,8 @@ func (s spans) anyIn(from, to int64) bool {
 // during reports whether a time between two others is inside a span.
 func (s spans) during(from, to int64) bool { return s.anyIn(from, to) || s.covers(from, to) }
 
-// within returns an event after from and not after to; ok is false for none.
+// within returns an event after from and not after to; ok is false for none. Inside a span it
+// returns the end of the span, which may be after to.
 func (s spans) within(from, to int64) (at capture.Position, ok bool) {
 	for i := range s {
 		switch {

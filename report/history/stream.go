@@ -26,8 +26,8 @@ const (
 )
 
 // IsPreface reports whether a client uses an API before its work, to find its way. Answers do not
-// prove that the broker has all APIs that the client needs. kafka-clients 0.10.2 sends the JoinGroup
-// that Kafka 4.0.0 refuses only when it has found the coordinator.
+// prove that the broker has all APIs that the client needs. kafka-clients 0.10.2 sends the
+// JoinGroup that Kafka 4.0.0 refuses only when it has found the coordinator.
 func IsPreface(key int16) bool {
 	switch key {
 	case keyMetadata, keyFindCoordinator, keySaslHandshake, keyApiVersions, keySaslAuthenticate:

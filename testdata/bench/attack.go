@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// What attacks may cost: CPU time for each byte as a multiple of ordinary traffic's, which is the corpus swarm,
-// and peak resident memory in MiB.
+// What attacks may cost: CPU time for each byte as a multiple of ordinary traffic's, which is the
+// corpus swarm, and peak resident memory in MiB.
 const (
 	attackRatio  = 10
 	attackMemory = 256
-	// cheapRatio is the ratio with -cheap: what an attack costs once, its first allocations and the report, weighs
-	// more in a small capture, and other programs of a check share the processors.
+	// cheapRatio is the ratio with -cheap: what an attack costs once, its first allocations and the
+	// report, weighs more in a small capture, and other programs of a check share the processors.
 	cheapRatio = 25
 )
 
@@ -48,7 +48,8 @@ func (o options) costOf(kind string, size int, start time.Duration) (c cost, err
 	return cost{st.Size(), t.leastCPU() - start, t.peak()}, nil
 }
 
-// measureAttacks prints what the attacks cost beside ordinary traffic, and returns the bounds that were broken.
+// measureAttacks prints what the attacks cost beside ordinary traffic, and returns the bounds that
+// were broken.
 func measureAttacks(o options) (missed []string, err error) {
 	nothing, err := o.costOf("swarm", 1, 0)
 	if err != nil {
@@ -67,12 +68,12 @@ func measureAttacks(o options) (missed []string, err error) {
 	fmt.Printf("\nattacks: at most %.0f x the CPU time per byte of ordinary traffic (%.1f ns), at most %d MiB\n", allowed, perByte(reference), attackMemory)
 	fmt.Printf("  %-9s %9s %9s %9s %9s %9s\n", "", "MB", "cpu s", "ns/byte", "x", "peak MiB")
 	for _, a := range kinds {
+		if a.small == 0 {
+			continue
+		}
 		size := a.size
 		if o.cheap {
 			size = a.small
-		}
-		if a.small == 0 {
-			continue
 		}
 		c, err := o.costOf(a.name, size, nothing.cpu)
 		if err != nil {

@@ -95,7 +95,8 @@ func ticks(out *output, size int) error {
 	})
 }
 
-// unmatched writes size segments of 50 answers to requests that nobody sent, behind 1,020 that nobody answered.
+// unmatched writes size segments of 50 answers to requests that nobody sent, behind 1,020 that
+// nobody answered.
 func unmatched(out *output, size int) error {
 	const each = 50
 	c := silent(out.Open(client(0), broker))

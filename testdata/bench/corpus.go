@@ -50,7 +50,8 @@ var kinds = []kind{
 	{"prefix", 200_000, 100_000, prefix},
 }
 
-// writeCorpus writes a capture of that kind; size 0 is the kind's own. The file appears when it is whole.
+// writeCorpus writes a capture of that kind; size 0 is the kind's own. The file appears when it is
+// whole.
 func writeCorpus(name string, size int, path string) error {
 	i := slices.IndexFunc(kinds, func(k kind) bool { return k.name == name })
 	switch {

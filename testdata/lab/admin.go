@@ -45,7 +45,8 @@ func (c *cluster) prepare(ctx context.Context) error {
 // scramMechanisms are those by which the user is known.
 var scramMechanisms = []string{"SCRAM-SHA-256", "SCRAM-SHA-512"}
 
-// addUser makes the user known to SCRAM: to ZooKeeper, by the release's own tool. KRaft knows it from the beginning.
+// addUser makes the user known to SCRAM: to ZooKeeper, by the release's own tool. KRaft knows it
+// from the beginning.
 func (c *cluster) addUser(ctx context.Context) error {
 	if c.mode == kraft {
 		return nil

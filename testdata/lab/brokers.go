@@ -134,7 +134,8 @@ func (c *cluster) ready(ctx context.Context, position int64) error {
 	return c.await(ctx, brokerLog, c.broker, position, regexp.MustCompile(`started \(kafka\.server\.Kafka(Raft)?Server\)`))
 }
 
-// launchAll starts ZooKeeper, where the mode asks for it, and the broker, and does not wait for the broker.
+// launchAll starts ZooKeeper, where the mode asks for it, and the broker, and does not wait for the
+// broker.
 func (c *cluster) launchAll(ctx context.Context) error {
 	if c.mode == zookeeper {
 		c.zookeeper = c.jvm(ctx, 128, "", "org.apache.zookeeper.server.quorum.QuorumPeerMain", c.file("zoo.cfg"))
@@ -196,7 +197,8 @@ func (c *cluster) start(log string, cmd *exec.Cmd) error {
 	return cmd.Start()
 }
 
-// await waits until a log says something behind a position, or the command that writes it has ended.
+// await waits until a log says something behind a position, or the command that writes it has
+// ended.
 func (c *cluster) await(ctx context.Context, log string, cmd *exec.Cmd, position int64, ready *regexp.Regexp) error {
 	pid := cmd.Process.Pid
 	for end := time.Now().Add(startTime); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {

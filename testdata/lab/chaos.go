@@ -45,7 +45,8 @@ type scenario struct {
 	own     []Client
 	// length is how long the clients send and consume; 0 has them do the three steps once.
 	length time.Duration
-	// from and to are when recording begins and ends, measured from the clients' start; 0 has all recorded.
+	// from and to are when recording begins and ends, measured from the clients' start; 0 has all
+	// recorded.
 	from, to time.Duration
 	// environment is added to that of each client.
 	environment []string
@@ -57,7 +58,8 @@ type scenario struct {
 	// whole has all clients recorded together, too, where the brokers are.
 	whole bool
 	// truth is what is right to say of the captures; evident reports that it is so even
-	// where the client does all its steps, byLog that it is so only where the broker's log has a refusal.
+	// where the client does all its steps, byLog that it is so only where the broker's log has a
+	// refusal.
 	truth          truth
 	evident, byLog bool
 }
@@ -141,8 +143,8 @@ func runChaos(ctx context.Context, o options, stdout io.Writer) error {
 	return again(ctx, o, "chaos", stdout)
 }
 
-// chosenScenarios are those whose name fits the first half of -only: the combinations of the nodes that fit, or
-// with -chaos the others.
+// chosenScenarios are those whose name fits the first half of -only: the combinations of the nodes
+// that fit, or with -chaos the others.
 func chosenScenarios(o options) []scenario {
 	var all []scenario
 	if !o.chaos {

@@ -25,13 +25,15 @@ type Client struct {
 	kind    kind
 }
 
-// kind is how the clients of one language are installed and started. Both take the client's own folder.
+// kind is how the clients of one language are installed and started. Both take the client's own
+// folder.
 type kind interface {
 	// install fetches and builds the client's program. The folder is there and empty.
 	install(ctx context.Context, c Client, dir string) error
 	// command starts the program, which needs nothing from outside any more.
 	command(ctx context.Context, c Client, dir string) *exec.Cmd
-	// made is all that goes into the program beside the client's version: when it changes, it is made anew.
+	// made is all that goes into the program beside the client's version: when it changes, it is made
+	// anew.
 	made() string
 }
 
@@ -115,7 +117,8 @@ func (c Client) Install(ctx context.Context, cacheDir string) error {
 	})
 }
 
-// once makes a folder and fills it, unless that was done before for the same content. Runs of the lab wait for each other.
+// once makes a folder and fills it, unless that was done before for the same content. Runs of the
+// lab wait for each other.
 func once(dir, content string, fill func() error) error {
 	lock, err := lockFile(dir + ".lock")
 	if err != nil {

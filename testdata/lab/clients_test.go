@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// The names end up in the names of files, and a client that is not in the table is one that nobody knows of.
+// The names end up in the names of files, and a client that is not in the table is one that nobody
+// knows of.
 func TestClientsAreInTheTable(t *testing.T) {
 	table, seen := source("README.md"), map[string]bool{}
 	for _, c := range clients() {

@@ -2,7 +2,8 @@ package main
 
 import "slices"
 
-// combinations are the pairings on the nodes that fit a pattern, as scenarios in which nothing happens.
+// combinations are the pairings on the nodes that fit a pattern, as scenarios in which nothing
+// happens.
 func combinations(pattern string) (all []scenario) {
 	for _, n := range nodes(pattern) {
 		for _, l := range []listener{plaintext, ssl, saslPlain, scram256, scram512, saslSSL, scramSSL} {

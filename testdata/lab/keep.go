@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	// maxKept is how large a capture in testdata may be, maxKeptInAll what all of the lab's may come to.
+	// maxKept is how large a capture in testdata may be, maxKeptInAll what all of the lab's may come
+	// to.
 	maxKept, maxKeptInAll = 150_000, 6_000_000
 )
 

@@ -30,7 +30,8 @@ type entry struct {
 	Exit    int     `json:"exit"`
 	Seconds float64 `json:"seconds"`
 	Reason  string  `json:"reason,omitempty"`
-	// Output is what the client printed, cut; BrokerLog the requests that the brokers' logs say were refused.
+	// Output is what the client printed, cut; BrokerLog the requests that the brokers' logs say were
+	// refused.
 	Output    []string `json:"output,omitempty"`
 	BrokerLog []string `json:"broker_log,omitempty"`
 	// Capture and Keys are files in the same folder.

@@ -134,7 +134,8 @@ func TestSavingGoesOnWhenThereIsRoom(t *testing.T) {
 	}
 }
 
-// TestIdleConnectionsKeepNobodyOut asks while more connections are held open than there is room for.
+// TestIdleConnectionsKeepNobodyOut asks while more connections are held open than there is room
+// for.
 func TestIdleConnectionsKeepNobodyOut(t *testing.T) {
 	_, port := broker(t, kversion.V2_1_0())
 	p := sniff(t, port, "--listen", "127.0.0.1:0")
@@ -165,8 +166,8 @@ func TestIdleConnectionsKeepNobodyOut(t *testing.T) {
 	p.end()
 }
 
-// TestFloodHidesNothing replays attacks into a namespace that is watched: memory stays bounded, and a client that
-// breaks the rules meanwhile is reported.
+// TestFloodHidesNothing replays attacks into a namespace that is watched: memory stays bounded, and
+// a client that breaks the rules meanwhile is reported.
 func TestFloodHidesNothing(t *testing.T) {
 	const memory = 256 << 10 // KiB
 	corpus := filepath.Join(t.TempDir(), "corpus")
