@@ -10,10 +10,16 @@ import (
 // label is one. A conditional jump before it decides whether it runs.
 type program struct {
 	code []bpf.Instruction
-	// jumps are the labels of jumps, by their index in code. places holds for each label the index
-	// of the instruction after it.
-	jumps  map[int]label
+	// jumps are the unconditional jumps. places holds for each label the index in code of the
+	// instruction after it.
+	jumps  []jump
 	places []int
+}
+
+// jump is the jump at an index of code.
+type jump struct {
+	at int
+	to label
 }
 
 type label int
@@ -47,10 +53,7 @@ func (p *program) jump(test bpf.JumpTest, val uint32, yes, no label) {
 func (p *program) equal(val uint32, yes, no label) { p.jump(bpf.JumpEqual, val, yes, no) }
 
 func (p *program) always(l label) {
-	if p.jumps == nil {
-		p.jumps = map[int]label{}
-	}
-	p.jumps[len(p.code)] = l
+	p.jumps = append(p.jumps, jump{len(p.code), l})
 	p.add(bpf.Jump{})
 }
 
@@ -59,8 +62,8 @@ func (p *program) assemble() ([]bpf.RawInstruction, error) {
 	if n := len(p.code); n > maxProgram {
 		return nil, fmt.Errorf("the filter needs %d instructions, the limit is %d: name fewer ports and networks, or larger networks", n, maxProgram)
 	}
-	for i, l := range p.jumps {
-		p.code[i] = bpf.Jump{Skip: uint32(p.places[l] - i - 1)}
+	for _, j := range p.jumps {
+		p.code[j.at] = bpf.Jump{Skip: uint32(p.places[j.to] - j.at - 1)}
 	}
 	return bpf.Assemble(p.code)
 }

@@ -177,7 +177,7 @@ func (c *codec) unpack(r io.Reader) *ahead {
 
 // Read leaves out empty writes. lz4 makes one of each empty block.
 func (a *ahead) Read(p []byte) (n int, err error) {
-	for n == 0 && err == nil {
+	for n == 0 && err == nil && len(p) > 0 {
 		n, err = a.reader.Read(p)
 	}
 	return n, err
