@@ -1,9 +1,7 @@
 package history
 
 import (
-	"math"
 	"net/netip"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,9 +11,6 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 )
-
-// moment is a position at a time in nanoseconds.
-func moment(t int64) capture.Position { return capture.Position{Frame: uint64(t), Time: t} }
 
 // TestLivedOn: a connection shows that the broker's process did not end if it began before and was
 // served afterwards.
@@ -283,30 +278,6 @@ func TestSuspectedClients(t *testing.T) {
 	}
 }
 
-// TestTableSince: the table of a time begins with its first answer, unless an earlier one returned.
-func TestTableSince(t *testing.T) {
-	p := newPlay(t)
-	other := &decode.Ranges{APIs: playTable.APIs[:2]}
-	third := &decode.Ranges{APIs: playTable.APIs[:1]}
-	begin := int64(p.now)
-	for i, r := range []*decode.Ranges{playTable, other, third} {
-		p.now = time.Duration(begin) + time.Duration(i)*time.Second
-		p.advertise(1, r)
-	}
-	here, second := decode.Endpoint{Addr: playBroker}, int64(time.Second)
-	for _, c := range []struct{ at, want int64 }{{begin, math.MinInt64}, {begin + second - 1, math.MinInt64}, {begin + second, begin + second}, {begin + 9*second, begin + 2*second}} {
-		if got := p.book.TableSince(here, c.at); got != c.want {
-			t.Errorf("at %d: since %d, want %d", c.at-begin, got-begin, c.want-begin)
-		}
-	}
-	p.advertise(1, playTable)
-	for _, at := range []decode.Endpoint{here, {Addr: playClient}} {
-		if got := p.book.TableSince(at, math.MaxInt64); got != math.MinInt64 {
-			t.Errorf("%v: since %d", at, got)
-		}
-	}
-}
-
 // TestAddressesThatAnswer: what an address is known to answer.
 func TestAddressesThatAnswer(t *testing.T) {
 	p := newPlay(t)
@@ -463,19 +434,6 @@ func TestVersionsInPlaceOfAnother(t *testing.T) {
 	}
 }
 
-// TestEqualTables: tables that different workers made are equal by their ranges.
-func TestEqualTables(t *testing.T) {
-	again, other := &decode.Ranges{APIs: slices.Clone(playTable.APIs)}, &decode.Ranges{APIs: playTable.APIs[:1]}
-	for _, c := range []struct {
-		x, y *decode.Ranges
-		want bool
-	}{{playTable, playTable, true}, {playTable, again, true}, {playTable, other, false}, {nil, nil, true}, {nil, new(decode.Ranges), false}, {new(decode.Ranges), nil, false}} {
-		if got := same(c.x, c.y); got != c.want {
-			t.Errorf("%v and %v: %v, want %v", c.x, c.y, got, c.want)
-		}
-	}
-}
-
 // TestPauseBefore: a new table began in the longest pause without an answer, the first one of
 // several.
 func TestPauseBefore(t *testing.T) {
@@ -488,98 +446,6 @@ func TestPauseBefore(t *testing.T) {
 	} {
 		if got := (&view{address: &address{alive: c.alive}}).pauseBefore(10, 50); got != c.want {
 			t.Errorf("%s: %d, want %d", c.alive.text(), got, c.want)
-		}
-	}
-}
-
-// periods returns spans from their ends.
-func periods(ends ...int64) (s spans) {
-	for i := 0; i < len(ends); i += 2 {
-		s = append(s, span{from: moment(ends[i]), to: moment(ends[i+1])})
-	}
-	return s
-}
-
-// TestSignsOfOneRestart: no answer came between them, later than together after the first.
-func TestSignsOfOneRestart(t *testing.T) {
-	const ms = int64(time.Millisecond)
-	for _, c := range []struct {
-		alive, signs, want spans
-	}{
-		{nil, periods(100, 100, 1000, 1000), periods(100, 1000)}, {periods(500, 500), periods(100, 100, 1000, 1000), periods(100, 100, 1000, 1000)},
-		{periods(150, 150), periods(100, 100, 1000, 1000), periods(100, 1000)}, {periods(1, 2000), periods(100, 1000, 500, 500), periods(100, 1000)},
-		{periods(1, 2000), periods(100, 500, 500, 600), periods(100, 600)}, {periods(1, 700), periods(100, 500, 800, 900), periods(100, 500, 800, 900)},
-		{periods(1, 2000), periods(100, 500, 599, 700), periods(100, 700)}, {periods(1, 2000), periods(100, 500, 601, 700), periods(100, 500, 601, 700)},
-	} {
-		v := &view{address: &address{}}
-		for _, s := range c.alive {
-			v.alive = append(v.alive, periods(s.from.Time*ms, s.to.Time*ms)...)
-		}
-		var signs []restart
-		for _, s := range c.signs {
-			signs = append(signs, restart{moment(s.from.Time * ms), moment(s.to.Time * ms)})
-		}
-		var got spans
-		for _, r := range v.join(signs) {
-			got = append(got, periods(r.from.Time/ms, r.to.Time/ms)...)
-		}
-		if got.text() != c.want.text() {
-			t.Errorf("signs %s, alive %s: %s, want %s", c.signs.text(), c.alive.text(), got.text(), c.want.text())
-		}
-	}
-}
-
-// TestRestartAround: it counts together before and after a request, and later if nothing was
-// answered since.
-func TestRestartAround(t *testing.T) {
-	const ms = int64(time.Millisecond)
-	for _, c := range []struct {
-		sent, over, alive int64 // in ms
-		want              bool
-	}{
-		{19_000, 19_900, 1, true}, {19_000, 19_899, 1, false}, {21_100, 21_200, 21_050, true}, {21_101, 21_200, 21_100, true}, {21_200, 21_300, 21_150, false},
-		{30_000, 30_001, 1, true}, {30_000, 30_001, 30_001, true}, {30_000, 30_001, 25_000, false},
-	} {
-		v := &view{address: &address{alive: periods(c.alive*ms, c.alive*ms)}, restarts: []restart{{moment(20_000 * ms), moment(21_000 * ms)}}}
-		if _, got := v.restartAround(c.sent*ms, c.over*ms); got != c.want {
-			t.Errorf("%+v: %v", c, got)
-		}
-	}
-}
-
-// TestOpenConnection: another connection was served before a request, and the broker did not end
-// it.
-func TestOpenConnection(t *testing.T) {
-	for _, c := range []struct {
-		name   string
-		stream stream
-		want   bool
-	}{
-		{"still open", stream{answered: moment(20)}, true}, {"served later", stream{answered: moment(21)}, false}, {"never served", stream{}, false},
-		{"ended by the client later", stream{answered: moment(9), ended: moment(21), endedBy: reassembly.ToBroker}, true},
-		{"ended by the client before", stream{answered: moment(9), ended: moment(20), endedBy: reassembly.ToBroker}, false},
-		{"ended by the broker later", stream{answered: moment(9), ended: moment(21), endedBy: reassembly.ToClient}, false},
-	} {
-		own := &stream{answered: moment(9)}
-		v := &view{streams: []*stream{own, &c.stream}}
-		if got := v.openConnection(&Suspect{Exchange: decode.Exchange{Request: moment(20)}, stream: own}); got != c.want {
-			t.Errorf("%s: %v, want %v", c.name, got, c.want)
-		}
-	}
-}
-
-// TestServesUnseen: a connection that was served, and whose beginning is not in the capture.
-// Clients without SASL are known.
-func TestServesUnseen(t *testing.T) {
-	for _, c := range []struct {
-		stream stream
-		want   bool
-	}{
-		{stream{worked: moment(9), midstream: true}, true}, {stream{worked: moment(9), missing: 1}, true}, {stream{worked: moment(9)}, false},
-		{stream{midstream: true}, false}, {stream{missing: 1}, false}, {stream{worked: moment(9), midstream: true, isOpen: true}, false},
-	} {
-		if got := (&view{streams: []*stream{&c.stream}}).servesUnseen(); got != c.want {
-			t.Errorf("%+v: %v", c.stream, got)
 		}
 	}
 }

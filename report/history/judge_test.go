@@ -337,3 +337,40 @@ func TestClearTextWhereOthersUseTLS(t *testing.T) {
 		}
 	}
 }
+
+// TestOpenConnection: another connection was served before a request, and the broker did not end
+// it.
+func TestOpenConnection(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		stream stream
+		want   bool
+	}{
+		{"still open", stream{answered: moment(20)}, true}, {"served later", stream{answered: moment(21)}, false}, {"never served", stream{}, false},
+		{"ended by the client later", stream{answered: moment(9), ended: moment(21), endedBy: reassembly.ToBroker}, true},
+		{"ended by the client before", stream{answered: moment(9), ended: moment(20), endedBy: reassembly.ToBroker}, false},
+		{"ended by the broker later", stream{answered: moment(9), ended: moment(21), endedBy: reassembly.ToClient}, false},
+	} {
+		own := &stream{answered: moment(9)}
+		v := &view{streams: []*stream{own, &c.stream}}
+		if got := v.openConnection(&Suspect{Exchange: decode.Exchange{Request: moment(20)}, stream: own}); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// TestServesUnseen: a connection that was served, and whose beginning is not in the capture.
+// Clients without SASL are known.
+func TestServesUnseen(t *testing.T) {
+	for _, c := range []struct {
+		stream stream
+		want   bool
+	}{
+		{stream{worked: moment(9), midstream: true}, true}, {stream{worked: moment(9), missing: 1}, true}, {stream{worked: moment(9)}, false},
+		{stream{midstream: true}, false}, {stream{missing: 1}, false}, {stream{worked: moment(9), midstream: true, isOpen: true}, false},
+	} {
+		if got := (&view{streams: []*stream{&c.stream}}).servesUnseen(); got != c.want {
+			t.Errorf("%+v: %v", c.stream, got)
+		}
+	}
+}

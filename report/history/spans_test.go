@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/kafkavet/kafkavet/capture"
 )
 
 func (s spans) text() string {
@@ -69,4 +71,15 @@ func TestSpanInALife(t *testing.T) {
 			t.Errorf("from %d to %d: an event at %d, covered %v, between %v, want %+v", c.from, c.to, at.Time, list.covers(c.from, c.to), list.anyIn(c.from, c.to), c)
 		}
 	}
+}
+
+// moment is a position at a time in nanoseconds.
+func moment(t int64) capture.Position { return capture.Position{Frame: uint64(t), Time: t} }
+
+// periods returns spans from their ends.
+func periods(ends ...int64) (s spans) {
+	for i := 0; i < len(ends); i += 2 {
+		s = append(s, span{from: moment(ends[i]), to: moment(ends[i+1])})
+	}
+	return s
 }
