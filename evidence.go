@@ -54,7 +54,7 @@ func (o *evidenceOptions) check() error {
 
 // writeEvidence writes the evidence and the bundle. It adds the positions in the evidence to the
 // report, warns about missing proofs, and prints errors.
-func (f *findings) writeEvidence(rep *model.Report) (isWritten bool) {
+func (f *results) writeEvidence(rep *model.Report) (isWritten bool) {
 	if f.evidence == nil {
 		return true
 	}
@@ -73,7 +73,7 @@ func (f *findings) writeEvidence(rep *model.Report) (isWritten bool) {
 }
 
 // locate adds the positions of the occurrences in the evidence to the report.
-func (f *findings) locate(rep *model.Report, sum *evidence.Summary) {
+func (f *results) locate(rep *model.Report, sum *evidence.Summary) {
 	opt := &f.j.opt.evidence
 	file := &model.EvidenceFile{
 		Path: opt.path, Packets: uint64(sum.Packets), Connections: uint64(sum.Connections), Redacted: f.j.names != nil,
@@ -95,7 +95,7 @@ func (f *findings) locate(rep *model.Report, sum *evidence.Summary) {
 	}
 }
 
-func (f *findings) keepEvidence(packets []byte) (isWritten bool) {
+func (f *results) keepEvidence(packets []byte) (isWritten bool) {
 	return f.writeTo(f.proof, func(w io.Writer) error {
 		to, err := capture.Compressor(w, f.proof.name)
 		if err == nil {
@@ -108,7 +108,7 @@ func (f *findings) keepEvidence(packets []byte) (isWritten bool) {
 
 // writeBundle writes the file of --bundle. Its report names the evidence in the bundle. ofTLS
 // describes the TLS connections in packets.
-func (f *findings) writeBundle(rep *model.Report, packets []byte, ofTLS string) (isWritten bool) {
+func (f *results) writeBundle(rep *model.Report, packets []byte, ofTLS string) (isWritten bool) {
 	inside, file := *rep, *rep.Evidence
 	file.Path, file.Bundle = write.BundledEvidence, ""
 	inside.Evidence = &file
@@ -116,7 +116,7 @@ func (f *findings) writeBundle(rep *model.Report, packets []byte, ofTLS string) 
 }
 
 // writeTo writes and finishes a file, and prints errors. out is nil without its flag.
-func (f *findings) writeTo(out *output, write func(io.Writer) error) (isWritten bool) {
+func (f *results) writeTo(out *output, write func(io.Writer) error) (isWritten bool) {
 	if out == nil {
 		return true
 	}
@@ -127,7 +127,7 @@ func (f *findings) writeTo(out *output, write func(io.Writer) error) (isWritten 
 	return err == nil
 }
 
-func (f *findings) explainEvidence(sum *evidence.Summary, path string) {
+func (f *results) explainEvidence(sum *evidence.Summary, path string) {
 	if sum.Omitted > 0 || sum.Unproven > 0 {
 		f.j.warn(fmt.Errorf("%s: %s without packets, %s without packets that were still kept",
 			path, words.Plural(uint64(sum.Unproven), "finding"), words.Plural(sum.Omitted, "occurrence")))

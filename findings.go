@@ -19,8 +19,8 @@ import (
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
-// findings is the result of analyze and sniff: the report and its evidence.
-type findings struct {
+// results are what analyze and sniff have found: the report and its evidence.
+type results struct {
 	// Builder belongs to the collecting goroutine while the pipeline runs.
 	*report.Builder
 	j *job
@@ -42,8 +42,8 @@ type findings struct {
 }
 
 // newFindings returns the result of analyze and sniff. isWatched: findings are reported at once.
-func newFindings(j *job, isWatched bool) (*findings, error) {
-	f := &findings{j: j, isFinal: !isWatched && j.opt.evidence.bundle == "" && !j.opt.output.has("json")}
+func newFindings(j *job, isWatched bool) (*results, error) {
+	f := &results{j: j, isFinal: !isWatched && j.opt.evidence.bundle == "" && !j.opt.output.has("json")}
 	var err error
 	if f.accepted, err = readBaseline(j.opt.report.baseline); err != nil {
 		return nil, err
@@ -75,7 +75,7 @@ func newFindings(j *job, isWatched bool) (*findings, error) {
 }
 
 // open implements result.
-func (f *findings) open() (err error) {
+func (f *results) open() (err error) {
 	for _, file := range []struct {
 		path string
 		to   **output
@@ -85,12 +85,12 @@ func (f *findings) open() (err error) {
 		if file.path == "" {
 			continue
 		}
-		if *file.to, err = f.j.opener().open(file.path); err != nil {
+		if *file.to, err = f.j.fileOpener().open(file.path); err != nil {
 			return err
 		}
 	}
 	for _, o := range f.j.opt.output.outputs {
-		out, err := f.j.opener().open(o.path)
+		out, err := f.j.fileOpener().open(o.path)
 		if err != nil {
 			return err
 		}
@@ -100,7 +100,7 @@ func (f *findings) open() (err error) {
 }
 
 // tap implements result.
-func (f *findings) tap() func(uint32, *capture.Packet, *capture.Segment) {
+func (f *results) tap() func(uint32, *capture.Packet, *capture.Segment) {
 	switch {
 	case f.processes == nil && f.evidence == nil:
 		return nil
@@ -116,7 +116,7 @@ func (f *findings) tap() func(uint32, *capture.Packet, *capture.Segment) {
 }
 
 // discard implements result.
-func (f *findings) discard() {
+func (f *results) discard() {
 	for _, out := range []*output{f.proof, f.bundle, f.baseline} {
 		if out != nil {
 			out.abandon()
@@ -128,7 +128,7 @@ func (f *findings) discard() {
 }
 
 // report returns the report so far, redacted with --redact.
-func (f *findings) report(in report.Input) *model.Report {
+func (f *results) report(in report.Input) *model.Report {
 	f.SetInput(in)
 	rep := f.Report()
 	f.accepted.mark(rep)
@@ -149,7 +149,7 @@ func (f *findings) report(in report.Input) *model.Report {
 }
 
 // finish implements result.
-func (f *findings) finish() int {
+func (f *results) finish() int {
 	if f.j.pipeline.isUnread() {
 		f.spareFiles()
 	}
@@ -167,7 +167,7 @@ func (f *findings) finish() int {
 
 // spareFiles discards the files to which a report of nothing would be written: a mistyped name of a
 // capture must not replace a good report. Formats that show the failure are still written.
-func (f *findings) spareFiles() {
+func (f *results) spareFiles() {
 	for _, out := range []**output{&f.proof, &f.bundle, &f.baseline} {
 		if *out != nil {
 			(*out).abandon()
@@ -191,7 +191,7 @@ type reportFile struct {
 
 // writeReports writes the report to all its outputs, standard output last, and prints errors. If
 // every output fails, it writes the report to standard output, or where the command writes instead.
-func (f *findings) writeReports(rep *model.Report) (isWritten bool) {
+func (f *results) writeReports(rep *model.Report) (isWritten bool) {
 	failed := 0
 	// A write to a closed pipe ends the program.
 	slices.SortStableFunc(f.outs, func(a, b reportFile) int { return model.TrueFirst(a.place.name != "", b.place.name != "") })
@@ -202,7 +202,7 @@ func (f *findings) writeReports(rep *model.Report) (isWritten bool) {
 		}
 	}
 	if failed > 0 && failed == len(f.outs) && f.outs[failed-1].w != f.j.out {
-		out := f.j.opener().standardOutput()
+		out := f.j.fileOpener().standardOutput()
 		f.j.complain("the report goes to %s", out.name)
 		if err := f.writeReport(reportFile{out, f.outs[0].format}, rep); err != nil {
 			f.j.complain("%v", err)
@@ -211,7 +211,7 @@ func (f *findings) writeReports(rep *model.Report) (isWritten bool) {
 	return failed == 0
 }
 
-func (f *findings) writeReport(out reportFile, rep *model.Report) error {
+func (f *results) writeReport(out reportFile, rep *model.Report) error {
 	opt := textOptions(out.w, f.j.opt.report.color)
 	if f.gate == nil {
 		opt.Fails = f.j.opt.report.fails
@@ -221,7 +221,7 @@ func (f *findings) writeReport(out reportFile, rep *model.Report) error {
 }
 
 // shortfall says why the run fails although no finding does. It is empty if the run does not fail.
-func (f *findings) shortfall(rep *model.Report) string {
+func (f *results) shortfall(rep *model.Report) string {
 	if rep.Quality.Interrupted > 0 {
 		return "interrupted before the end of the input; the rest was not read"
 	}
@@ -236,14 +236,14 @@ func (f *findings) shortfall(rep *model.Report) string {
 	return f.failing(rep)
 }
 
-func (f *findings) writeBaseline(rep *model.Report) (isWritten bool) {
+func (f *results) writeBaseline(rep *model.Report) (isWritten bool) {
 	return f.writeTo(f.baseline, func(w io.Writer) error { return writeBaseline(w, rep) })
 }
 
 // verdict returns the exit code of a report. isWhole says that all input was read and all output
 // was written. If it is false, the reason was already printed. verdict prints every other reason
 // in one line.
-func (f *findings) verdict(rep *model.Report, isWhole bool) int {
+func (f *results) verdict(rep *model.Report, isWhole bool) int {
 	opt := &f.j.opt.report
 	if !isWhole {
 		return exitTrouble
@@ -268,7 +268,7 @@ func (f *findings) verdict(rep *model.Report, isWhole bool) int {
 
 // failing describes the findings at or above --fail-on, or why the gate is closed, in one line. It
 // is empty for none.
-func (f *findings) failing(rep *model.Report) string {
+func (f *results) failing(rep *model.Report) string {
 	if f.gate != nil {
 		return f.gate.text()
 	}
@@ -291,7 +291,7 @@ func (f *findings) failing(rep *model.Report) string {
 }
 
 // foldedVerdict returns the exit code of folded findings. A baseline cannot accept them.
-func (f *findings) foldedVerdict(rep *model.Report) int {
+func (f *results) foldedVerdict(rep *model.Report) int {
 	if rep.Folded == nil {
 		return exitClean
 	}

@@ -88,10 +88,10 @@ func newJob(e environment, opt *options, isLive bool, newResult func(*job) (resu
 // Standard input is unknown before it is read.
 func hasNames(path string) bool { return path == "-" || !evidence.HasPseudonyms(capture.Comment(path)) }
 
-// opener returns an opener with the current rights of the process.
-func (j *job) opener() opener {
+// fileOpener returns a fileOpener with the current rights of the process.
+func (j *job) fileOpener() fileOpener {
 	mode, _ := j.opt.output.fileMode() // check has checked it
-	return opener{mode: mode, isRoot: os.Geteuid() == 0, stdout: j.out, stderr: j.err}
+	return fileOpener{mode: mode, isRoot: os.Geteuid() == 0, stdout: j.out, stderr: j.err}
 }
 
 // warn prints a warning, unless --quiet is given. Any goroutine may call it.

@@ -80,7 +80,7 @@ func newMerge(e environment) (*cobra.Command, action) {
 			return 0, err
 		}
 		// The job has no packets: its result is read from reports.
-		f := &findings{j: &job{environment: e, opt: opt}}
+		f := &results{j: &job{environment: e, opt: opt}}
 		defer f.discard()
 		if err := f.open(); err != nil {
 			return 0, err

@@ -27,8 +27,8 @@ const (
 	maxRequestSeries = 4000
 	// maxFindingSeries bounds the series of kafkavet_findings_total in the same way.
 	maxFindingSeries = 1000
-	// maxScrapes bounds the scrapes at once. Further ones are refused while they are prepared. While
-	// they are sent, a new one cuts off the oldest.
+	// maxScrapes bounds the scrapes at once. Further ones are refused while they are prepared.
+	// While they are sent, a new one cuts off the oldest.
 	maxScrapes = 4
 )
 
@@ -136,7 +136,7 @@ var (
 
 // snapshotMetrics reads metrics from a snapshot of the report. Any goroutine may call it.
 type snapshotMetrics struct {
-	served   *served
+	served   *httpServer
 	findings *findingSeries
 }
 
@@ -212,7 +212,7 @@ func (s *findingSeries) counts(findings []model.Finding) map[[5]string]uint64 {
 	return counts
 }
 
-func newMetrics(s *served, requests *requestMetrics) http.Handler {
+func newMetrics(s *httpServer, requests *requestMetrics) http.Handler {
 	r := prometheus.NewRegistry()
 	r.MustRegister(
 		requests.vec, requests.beyond, snapshotMetrics{s, &findingSeries{known: map[[5]string]struct{}{}}},

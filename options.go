@@ -33,17 +33,17 @@ type options struct {
 	output   outputOptions
 	live     liveOptions
 	save     saveOptions
-	groups   []group
+	groups   []optionGroup
 }
 
-type group interface {
+type optionGroup interface {
 	// register adds the flags to those of a command.
 	register(*cobra.Command)
 	// check returns an error for invalid values, before any work is done.
 	check() error
 }
 
-func (o *options) add(cmd *cobra.Command, groups ...group) {
+func (o *options) add(cmd *cobra.Command, groups ...optionGroup) {
 	for _, g := range groups {
 		g.register(cmd)
 	}

@@ -13,9 +13,9 @@ import (
 	"strings"
 )
 
-// opener opens every file that a command writes. As root it never follows a link. It writes to a
-// device or a pipe only if the user named it.
-type opener struct {
+// fileOpener opens every file that a command writes. As root it never follows a link. It writes to
+// a device or a pipe only if the user named it.
+type fileOpener struct {
 	// mode is the permissions of new files, regardless of the umask.
 	mode fs.FileMode
 	// isRoot says not to follow links: the owner of a directory could create one in it.
@@ -32,19 +32,19 @@ type output struct {
 	file *os.File
 	// place is the final name of file, temp its temporary name. temp is empty once the file has
 	// its final name, and for devices and pipes.
-	place place
+	place dirFile
 	temp  string
 }
 
-// place is a name in an open directory. Nobody can replace an open directory.
-type place struct {
+// dirFile is a name in an open directory. Nobody can replace an open directory.
+type dirFile struct {
 	dir  *os.Root
 	name string
 }
 
 // open opens path; empty or "-" is standard output. commit or appear gives a file its name. Errors
 // are returned before any work is done.
-func (o opener) open(path string) (*output, error) {
+func (o fileOpener) open(path string) (*output, error) {
 	if path == "" || path == "-" {
 		return o.standardOutput(), nil
 	}
@@ -56,14 +56,14 @@ func (o opener) open(path string) (*output, error) {
 	return out, nil
 }
 
-func (o opener) standardOutput() *output {
+func (o fileOpener) standardOutput() *output {
 	if o.stdout == o.stderr {
 		return &output{w: o.stdout, name: "standard error"}
 	}
 	return &output{w: o.stdout, name: "standard output"}
 }
 
-func (o opener) openFile(path string) (*output, error) {
+func (o fileOpener) openFile(path string) (*output, error) {
 	if n, ok := descriptor(path); ok {
 		f, err := duplicate(n, path)
 		return &output{file: f}, err
@@ -98,7 +98,7 @@ func (o opener) openFile(path string) (*output, error) {
 var errIsDirectory = errors.New("is a directory")
 
 // openLink opens the target of a link and keeps the link.
-func (o opener) openLink(path string) (*output, error) {
+func (o fileOpener) openLink(path string) (*output, error) {
 	if o.isRoot {
 		return nil, errors.New("is a symbolic link, which root does not follow; name the file itself")
 	}
@@ -113,7 +113,7 @@ func (o opener) openLink(path string) (*output, error) {
 }
 
 // openSame opens a device or a pipe if it is still the one that was checked.
-func openSame(p place, looked fs.FileInfo) (*os.File, error) {
+func openSame(p dirFile, looked fs.FileInfo) (*os.File, error) {
 	f, err := p.dir.OpenFile(p.name, os.O_WRONLY, 0)
 	if err != nil {
 		return nil, err
@@ -126,7 +126,7 @@ func openSame(p place, looked fs.FileInfo) (*os.File, error) {
 }
 
 // create creates a new file, which appears at once.
-func (o opener) create(p place) (*output, error) {
+func (o fileOpener) create(p dirFile) (*output, error) {
 	f, err := p.dir.OpenFile(p.name, os.O_RDWR|os.O_CREATE|os.O_EXCL, o.mode)
 	if err == nil {
 		err = f.Chmod(o.mode)
@@ -134,11 +134,11 @@ func (o opener) create(p place) (*output, error) {
 	return &output{w: f, file: f, name: p.name}, err
 }
 
-func (o opener) createTemp(p place) (*os.File, string, error) {
+func (o fileOpener) createTemp(p dirFile) (*os.File, string, error) {
 	const tries = 100
 	for n := 0; ; n++ {
 		name := fmt.Sprintf(".%s.%08x", p.name, rand.Uint32())
-		out, err := o.create(place{p.dir, name})
+		out, err := o.create(dirFile{p.dir, name})
 		if err == nil || !errors.Is(err, fs.ErrExist) || n == tries {
 			return out.file, name, err
 		}
@@ -148,12 +148,12 @@ func (o opener) createTemp(p place) (*os.File, string, error) {
 // another opens a new file in the directory of an open one, with the same final name. The open
 // file still gets its name when it is committed. The sandbox allows no other access to the
 // directory.
-func (o opener) another(open *output) (*output, error) {
+func (o fileOpener) another(open *output) (*output, error) {
 	dir, err := open.place.dir.OpenRoot(".")
 	if err != nil {
 		return nil, writeError(open.name, err)
 	}
-	out := &output{name: open.name, place: place{dir, open.place.name}}
+	out := &output{name: open.name, place: dirFile{dir, open.place.name}}
 	if out.file, out.temp, err = o.createTemp(out.place); err != nil {
 		out.close()
 		return nil, writeError(open.name, err)
@@ -162,7 +162,7 @@ func (o opener) another(open *output) (*output, error) {
 	return out, nil
 }
 
-func (o opener) place(path string) (p place, err error) {
+func (o fileOpener) place(path string) (p dirFile, err error) {
 	dir, name := filepath.Split(path)
 	if name == "" || name == "." || name == ".." {
 		return p, errIsDirectory

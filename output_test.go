@@ -25,7 +25,7 @@ func TestOutputRights(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		writeOutput(t, opener{mode: test.mode}, path)
+		writeOutput(t, fileOpener{mode: test.mode}, path)
 		wantMode(t, path, test.want)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
@@ -49,24 +49,24 @@ func TestLinks(t *testing.T) {
 			t.Errorf("the link is none any more: %v, %v", st, err)
 		}
 	}
-	if _, err := (opener{mode: 0o600, isRoot: true}).open(link); err == nil || !strings.Contains(err.Error(), "which root does not follow") {
+	if _, err := (fileOpener{mode: 0o600, isRoot: true}).open(link); err == nil || !strings.Contains(err.Error(), "which root does not follow") {
 		t.Errorf("as root: %v", err)
 	}
 	wantText("before")
-	writeOutput(t, opener{mode: 0o600}, link)
+	writeOutput(t, fileOpener{mode: 0o600}, link)
 	wantText("after")
 
 	if err := errors.Join(os.Remove(link), os.Symlink(os.DevNull, link)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (opener{mode: 0o600}).open(link); err == nil || !strings.Contains(err.Error(), "is a symbolic link to "+os.DevNull) {
+	if _, err := (fileOpener{mode: 0o600}).open(link); err == nil || !strings.Contains(err.Error(), "is a symbolic link to "+os.DevNull) {
 		t.Errorf("a link to a device: %v", err)
 	}
 	// Links of root inside the path are followed: /var/run is one.
 	if err := errors.Join(os.Mkdir(filepath.Join(dir, "sub"), 0o755), os.Symlink("sub", filepath.Join(dir, "way"))); err != nil {
 		t.Fatal(err)
 	}
-	out, err := opener{mode: 0o600, isRoot: true}.open(filepath.Join(dir, "way", "report"))
+	out, err := fileOpener{mode: 0o600, isRoot: true}.open(filepath.Join(dir, "way", "report"))
 	if isRoot := os.Geteuid() == 0; (err == nil) != isRoot {
 		t.Errorf("a link on the way, which belongs to root %v: %v", isRoot, err)
 	}
@@ -91,7 +91,7 @@ func TestDescriptors(t *testing.T) {
 		}
 	}
 	write("one ")
-	writeOutput(t, opener{mode: 0o600, isRoot: true}, fmt.Sprintf("/dev/fd/%d", f.Fd()))
+	writeOutput(t, fileOpener{mode: 0o600, isRoot: true}, fmt.Sprintf("/dev/fd/%d", f.Fd()))
 	write(" two")
 	if text, err := os.ReadFile(f.Name()); err != nil || string(text) != "one after two" {
 		t.Errorf("%q, %v", text, err)
@@ -106,7 +106,7 @@ func TestUnnamedOutput(t *testing.T) {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		out, err := (opener{mode: 0o600}).open(path)
+		out, err := (fileOpener{mode: 0o600}).open(path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -215,7 +215,7 @@ func TestOutputIsNotStandardInput(t *testing.T) {
 	}
 }
 
-func writeOutput(t *testing.T, o opener, path string) {
+func writeOutput(t *testing.T, o fileOpener, path string) {
 	t.Helper()
 	out, err := o.open(path)
 	if err != nil {

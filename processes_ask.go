@@ -29,19 +29,19 @@ type question struct {
 	Ends   [2]netip.AddrPort `json:"ends"`
 }
 
-// answer is the process at one end of a connection. The first answer may have a Note instead: what
+// processAnswer is the process at one end of a connection. The first may have a Note instead: what
 // cannot be looked up.
-type answer struct {
+type processAnswer struct {
 	Stream  uint32         `json:"stream"`
 	End     netip.AddrPort `json:"end"`
 	Process model.Process  `json:"process"`
 	Note    string         `json:"note,omitempty"`
 }
 
-// asker asks another process for the processes at the ends of connections. Only the other process
-// has the rights for it. The capturing process must not have them: a packet may take control of
-// it.
-type asker struct {
+// processLookup asks another process for the processes at the ends of connections. Only the other
+// process has the rights for it. The capturing process must not have them: a packet may take
+// control of it.
+type processLookup struct {
 	questions chan question
 	// next is the first connection not asked for. It belongs to the reading goroutine.
 	next uint32
@@ -50,8 +50,8 @@ type asker struct {
 
 // newAsker writes questions to to and reads answers from from. It closes to at the end. note
 // receives what cannot be looked up.
-func newAsker(known *processes, to io.WriteCloser, from io.Reader, note func(string)) *asker {
-	a := &asker{questions: make(chan question, maxAsked)}
+func newAsker(known *processes, to io.WriteCloser, from io.Reader, note func(string)) *processLookup {
+	a := &processLookup{questions: make(chan question, maxAsked)}
 	go func() { // the other process may wait for a file system
 		defer to.Close()
 		lines := json.NewEncoder(to)
@@ -63,7 +63,7 @@ func newAsker(known *processes, to io.WriteCloser, from io.Reader, note func(str
 	}()
 	a.done.Go(func() {
 		for lines := bufio.NewScanner(from); lines.Scan(); {
-			var found answer
+			var found processAnswer
 			switch err := json.Unmarshal(lines.Bytes(), &found); {
 			case err != nil:
 				return
@@ -78,7 +78,7 @@ func newAsker(known *processes, to io.WriteCloser, from io.Reader, note func(str
 }
 
 // packet asks for a connection's processes at its first packet, on the reading goroutine.
-func (a *asker) packet(stream uint32, s *capture.Segment) {
+func (a *processLookup) packet(stream uint32, s *capture.Segment) {
 	if stream < a.next {
 		return
 	}
@@ -91,7 +91,7 @@ func (a *asker) packet(stream uint32, s *capture.Segment) {
 }
 
 // wait waits for outstanding answers, at most askedWait. packet must not be called after it.
-func (a *asker) wait() {
+func (a *processLookup) wait() {
 	close(a.questions)
 	done := make(chan struct{})
 	go func() { a.done.Wait(); close(done) }()
@@ -102,7 +102,7 @@ func (a *asker) wait() {
 }
 
 // answerQuestions answers the questions of r until its end. An invalid question ends it.
-func answerQuestions(r io.Reader, w io.Writer, find func(question) []answer) error {
+func answerQuestions(r io.Reader, w io.Writer, find func(question) []processAnswer) error {
 	out := json.NewEncoder(w)
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {

@@ -24,9 +24,9 @@ func TestAskingForProcesses(t *testing.T) {
 	answersOut, answersIn := io.Pipe()
 	var asked []question
 	go func() {
-		_ = answerQuestions(questionsOut, answersIn, func(q question) []answer {
+		_ = answerQuestions(questionsOut, answersIn, func(q question) []processAnswer {
 			asked = append(asked, q)
-			return []answer{{Stream: q.Stream, End: q.Ends[0], Process: model.Process{PID: int(q.Stream) + 1}}, {Note: fmt.Sprint("note ", q.Stream)}}
+			return []processAnswer{{Stream: q.Stream, End: q.Ends[0], Process: model.Process{PID: int(q.Stream) + 1}}, {Note: fmt.Sprint("note ", q.Stream)}}
 		})
 		answersIn.Close()
 	}()
@@ -66,7 +66,7 @@ func TestALookupThatHangsStopsNothing(t *testing.T) {
 func TestQuestionsThatAreNoneEndTheLookup(t *testing.T) {
 	for _, text := range []string{"x\n", `{"stream":-1}` + "\n", strings.Repeat("1", 1<<17)} {
 		var out bytes.Buffer
-		if err := answerQuestions(strings.NewReader(text), &out, func(question) []answer { t.Error("answered"); return nil }); err == nil {
+		if err := answerQuestions(strings.NewReader(text), &out, func(question) []processAnswer { t.Error("answered"); return nil }); err == nil {
 			t.Errorf("%.20q: no error", text)
 		}
 	}

@@ -118,7 +118,7 @@ func newHostProcesses(proc, passwd string) (*hostProcesses, error) {
 	return h, nil
 }
 
-func (h *hostProcesses) find(q question) (found []answer) {
+func (h *hostProcesses) find(q question) (found []processAnswer) {
 	isUnknown := func(end netip.AddrPort) bool { return len(h.homesOf(end.Addr())) == 0 }
 	if slices.ContainsFunc(q.Ends[:], isUnknown) && h.homeScan.isDue(homeAge) || !h.knows(q.Ends) && !h.readTables(q.Ends) {
 		h.readHomes()
@@ -126,7 +126,7 @@ func (h *hostProcesses) find(q question) (found []answer) {
 	}
 	for i, end := range q.Ends {
 		if p, ok := h.at(end, q.Ends[1-i]); ok {
-			found = append(found, answer{Stream: q.Stream, End: end, Process: p})
+			found = append(found, processAnswer{Stream: q.Stream, End: end, Process: p})
 		}
 	}
 	return found

@@ -162,10 +162,10 @@ func TestProcessesOfSockets(t *testing.T) {
 	h := f.open()
 	for _, tt := range tests {
 		q := question{7, [2]netip.AddrPort{netip.MustParseAddrPort(tt.from), netip.MustParseAddrPort(tt.to)}}
-		var want []answer
+		var want []processAnswer
 		for i, p := range tt.want {
 			if p != nil {
-				want = append(want, answer{Stream: 7, End: q.Ends[i], Process: *p})
+				want = append(want, processAnswer{Stream: 7, End: q.Ends[i], Process: *p})
 			}
 		}
 		if diff := cmp.Diff(want, h.find(q), cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" {
@@ -251,7 +251,7 @@ func TestProcessesAreReadAgain(t *testing.T) {
 	h := f.open()
 	var waited []time.Duration
 	h.pause = func(d time.Duration) { waited = append(waited, d) }
-	ask := func(port uint16) []answer {
+	ask := func(port uint16) []processAnswer {
 		return h.find(question{0, [2]netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr("10.0.0.1"), port), netip.MustParseAddrPort("10.0.0.9:9092")}})
 	}
 	for range 3 {

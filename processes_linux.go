@@ -73,7 +73,7 @@ func lookUp(args []string) int {
 		lacks = errors.Join(lacks, confineLookup())
 	}
 	if lacks != nil {
-		_ = json.NewEncoder(os.Stdout).Encode(answer{Note: lacks.Error()}) // if this fails, the answers fail too
+		_ = json.NewEncoder(os.Stdout).Encode(processAnswer{Note: lacks.Error()}) // if this fails, the answers fail too
 	}
 	if answerQuestions(os.Stdin, os.Stdout, h.find) != nil {
 		return exitTrouble

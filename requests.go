@@ -57,7 +57,7 @@ type listing struct {
 // open implements result.
 func (l *listing) open() (err error) {
 	to := l.j.opt.output.outputs[0]
-	if l.out, err = l.j.opener().open(to.path); err != nil {
+	if l.out, err = l.j.fileOpener().open(to.path); err != nil {
 		return err
 	}
 	l.w = to.format.List(l.out.w, textOptions(l.out.w, "never"))

@@ -44,17 +44,17 @@ type snapshot struct {
 	report *model.Report
 	counts liveCounts
 	at     time.Duration
-	forms  [3]form
+	forms  [3]rendering
 }
 
-// form is the report in a format, written at its first request.
-type form struct {
+// rendering is the report in a format, written at its first request.
+type rendering struct {
 	once sync.Once
 	body []byte
 	err  error
 }
 
-func (f *form) bytes(r *model.Report, write func(io.Writer, *model.Report) error) ([]byte, error) {
+func (f *rendering) bytes(r *model.Report, write func(io.Writer, *model.Report) error) ([]byte, error) {
 	f.once.Do(func() {
 		var b bytes.Buffer
 		f.err = write(&b, r)
@@ -63,9 +63,9 @@ func (f *form) bytes(r *model.Report, write func(io.Writer, *model.Report) error
 	return f.body, f.err
 }
 
-// served is the HTTP server of --listen. Any goroutine requests snapshots; the collecting
+// httpServer is the HTTP server of --listen. Any goroutine requests snapshots; the collecting
 // goroutine publishes them.
-type served struct {
+type httpServer struct {
 	listener net.Listener
 	server   *http.Server
 	done     chan struct{}
@@ -91,7 +91,7 @@ func listenAddress(text string) (string, error) {
 }
 
 // listen opens the address of --listen. start begins to serve.
-func listen(text string, now func() time.Duration) (*served, error) {
+func listen(text string, now func() time.Duration) (*httpServer, error) {
 	address, err := listenAddress(text)
 	if err != nil {
 		return nil, err
@@ -108,14 +108,14 @@ func listen(text string, now func() time.Duration) (*served, error) {
 		}
 		return nil, fmt.Errorf("--listen %s: %w", text, err)
 	}
-	return &served{
+	return &httpServer{
 		listener: l, now: now, done: make(chan struct{}), next: make(chan struct{}),
 	}, nil
 }
 
-func (s *served) address() string { return s.listener.Addr().String() }
+func (s *httpServer) address() string { return s.listener.Addr().String() }
 
-func (s *served) start(w *watch) {
+func (s *httpServer) start(w *watch) {
 	places := newRoom(s.listener)
 	s.server = &http.Server{
 		Handler:           places.keep(s.handler(newMetrics(s, w.metrics), places)),
@@ -132,7 +132,7 @@ func (s *served) start(w *watch) {
 	}()
 }
 
-func (s *served) close() {
+func (s *httpServer) close() {
 	if s.server == nil {
 		_ = s.listener.Close()
 		return
@@ -145,10 +145,10 @@ func (s *served) close() {
 	<-s.done
 }
 
-func (s *served) beat(now time.Duration) { s.beaten.Store(int64(now)) }
+func (s *httpServer) beat(now time.Duration) { s.beaten.Store(int64(now)) }
 
 // wanted reports whether a request waits for a new snapshot.
-func (s *served) wanted(now time.Duration) bool {
+func (s *httpServer) wanted(now time.Duration) bool {
 	if !s.asked.Load() {
 		return false
 	}
@@ -156,7 +156,7 @@ func (s *served) wanted(now time.Duration) bool {
 	return c == nil || now-c.at >= freshFor
 }
 
-func (s *served) publish(c *snapshot) {
+func (s *httpServer) publish(c *snapshot) {
 	s.asked.Store(false)
 	s.current.Store(c)
 	s.mu.Lock()
@@ -168,7 +168,7 @@ func (s *served) publish(c *snapshot) {
 var errNoSnapshot = errors.New("the analysis is busy; try again")
 
 // snapshot returns the current snapshot if it is fresh, otherwise the next one.
-func (s *served) snapshot(ctx context.Context) (*snapshot, error) {
+func (s *httpServer) snapshot(ctx context.Context) (*snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, snapshotTimeout)
 	defer cancel()
 	for {
@@ -188,7 +188,7 @@ func (s *served) snapshot(ctx context.Context) (*snapshot, error) {
 	}
 }
 
-func (s *served) handler(metrics http.Handler, places *room) http.Handler {
+func (s *httpServer) handler(metrics http.Handler, places *room) http.Handler {
 	mux := http.NewServeMux()
 	page := write.HTMLPolicy(true) + "; frame-ancestors 'none'"
 	for i, f := range [...]struct {
@@ -207,7 +207,7 @@ func (s *served) handler(metrics http.Handler, places *room) http.Handler {
 	return s.guard(mux)
 }
 
-func (s *served) reportHandler(contentType, policy string, form func(*snapshot) ([]byte, error)) http.HandlerFunc {
+func (s *httpServer) reportHandler(contentType, policy string, form func(*snapshot) ([]byte, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		c, err := s.snapshot(r.Context())
 		if err != nil {
@@ -227,7 +227,7 @@ func (s *served) reportHandler(contentType, policy string, form func(*snapshot) 
 	}
 }
 
-func (s *served) health(w http.ResponseWriter, _ *http.Request) {
+func (s *httpServer) health(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if silent := s.now() - time.Duration(s.beaten.Load()); silent > deadAfter {
 		w.WriteHeader(http.StatusServiceUnavailable)
@@ -239,7 +239,7 @@ func (s *served) health(w http.ResponseWriter, _ *http.Request) {
 
 // guard sets security headers and refuses requests for a foreign host name. A foreign page can
 // reach this host under its own name (DNS rebinding). Its request then contains that name.
-func (s *served) guard(next http.Handler) http.Handler {
+func (s *httpServer) guard(next http.Handler) http.Handler {
 	local := s.listener.Addr().(*net.TCPAddr).IP.IsLoopback()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()

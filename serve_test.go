@@ -201,7 +201,7 @@ func TestMetricsAreAsPrometheusWantsThem(t *testing.T) {
 }
 
 func TestNobodyAsksNothingIsMade(t *testing.T) {
-	s := &served{next: make(chan struct{}), now: func() time.Duration { return time.Hour }}
+	s := &httpServer{next: make(chan struct{}), now: func() time.Duration { return time.Hour }}
 	if s.wanted(time.Hour) {
 		t.Error("wanted before anybody asked")
 	}
@@ -233,7 +233,7 @@ func TestNobodyAsksNothingIsMade(t *testing.T) {
 }
 
 func TestHealthTellsThatNothingStirs(t *testing.T) {
-	s := &served{now: func() time.Duration { return time.Minute }}
+	s := &httpServer{now: func() time.Duration { return time.Minute }}
 	for beat, want := range map[time.Duration]int{time.Minute: http.StatusOK, time.Second: http.StatusServiceUnavailable} {
 		s.beat(beat)
 		w := httptest.NewRecorder()
@@ -267,7 +267,7 @@ func TestAllAddressesOfIPv4AreNotThoseOfIPv6(t *testing.T) {
 }
 
 func TestSlowAndIdleClientsAreGivenUp(t *testing.T) {
-	s := &served{done: make(chan struct{}), next: make(chan struct{}), now: func() time.Duration { return 0 }}
+	s := &httpServer{done: make(chan struct{}), next: make(chan struct{}), now: func() time.Duration { return 0 }}
 	var err error
 	if s.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		t.Fatal(err)
@@ -301,7 +301,7 @@ func TestSoftwareIsBounded(t *testing.T) {
 
 // TestScrapesAreBounded makes more scrapes wait for a snapshot than the limit.
 func TestScrapesAreBounded(t *testing.T) {
-	s := &served{now: func() time.Duration { return 0 }, next: make(chan struct{})}
+	s := &httpServer{now: func() time.Duration { return 0 }, next: make(chan struct{})}
 	h := newMetrics(s, newRequestMetrics())
 	scrape := func() int {
 		w := httptest.NewRecorder()

@@ -69,13 +69,13 @@ func (o *saveOptions) check() error {
 // saver writes packets to pcapng files. It belongs to the reading goroutine.
 type saver struct {
 	options saveOptions
-	opener  opener
+	opener  fileOpener
 	info    capture.Info
 	now     func() time.Duration
 	// say prints on standard error.
 	say func(format string, args ...any)
 	// place is the name of the files. Its directory stays open if there are several.
-	place place
+	place dirFile
 	// stamp names the files of this run.
 	stamp   string
 	number  int
@@ -131,7 +131,7 @@ func (f *blockFile) Write(blocks []byte) (int, error) {
 }
 
 // openSaver opens the first file. info describes the interface.
-func openSaver(options saveOptions, o opener, info capture.Info, now func() time.Duration, say func(string, ...any)) (s *saver, err error) {
+func openSaver(options saveOptions, o fileOpener, info capture.Info, now func() time.Duration, say func(string, ...any)) (s *saver, err error) {
 	s = &saver{
 		options: options, opener: o, info: info, now: now, say: say, stamp: time.Now().UTC().Format("20060102T150405Z"),
 		buf: wholeBlocks{bufio.NewWriterSize(nil, saveBuffer)},
@@ -188,7 +188,7 @@ func (s *saver) createNext() (err error) {
 	for range tries {
 		s.number++
 		name := fmt.Sprintf("%s-%s-%06d%s", strings.TrimSuffix(s.place.name, ext), s.stamp, s.number, ext)
-		if s.file, err = s.opener.create(place{s.place.dir, name}); !errors.Is(err, fs.ErrExist) {
+		if s.file, err = s.opener.create(dirFile{s.place.dir, name}); !errors.Is(err, fs.ErrExist) {
 			break
 		}
 	}

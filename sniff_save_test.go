@@ -150,7 +150,7 @@ func TestOldestFilesAreForgotten(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s, err := openSaver(saveOptions{path: "k.pcapng", size: 1, keep: 4}, opener{mode: 0o600, isRoot: true}, info, func() time.Duration { return 0 }, t.Logf)
+	s, err := openSaver(saveOptions{path: "k.pcapng", size: 1, keep: 4}, fileOpener{mode: 0o600, isRoot: true}, info, func() time.Duration { return 0 }, t.Logf)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +228,7 @@ func TestSavingGoesOnWhenThereIsRoom(t *testing.T) {
 	info := capture.Info{Interfaces: []capture.Interface{{Name: "fake0", Link: 1, Resolution: 9}}}
 	now := time.Duration(0)
 	var said []string
-	s, err := openSaver(saveOptions{path: "k.pcapng"}, opener{mode: 0o600}, info, func() time.Duration { return now },
+	s, err := openSaver(saveOptions{path: "k.pcapng"}, fileOpener{mode: 0o600}, info, func() time.Duration { return now },
 		func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) })
 	if err != nil {
 		t.Fatal(err)

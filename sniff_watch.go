@@ -41,7 +41,7 @@ func (e *every) due(now time.Duration) bool {
 // watch is the result of a live capture. Its methods belong to the job's goroutine before and
 // after the pipeline runs, and to the collecting goroutine while it runs.
 type watch struct {
-	*findings
+	*results
 	status *statusLine
 	news   *newsWriter
 
@@ -53,11 +53,11 @@ type watch struct {
 	// save belongs to the reading goroutine while the pipeline runs; nil without -w.
 	save *saver
 	// asker asks for the processes of clients; nil for none.
-	asker *asker
+	asker *processLookup
 	// comments adds findings to the saved packets; nil without --comments.
 	comments *commenter
 	// served may be called by any goroutine; nil without --listen.
-	served *served
+	served *httpServer
 	// metrics counts requests; nil without --listen.
 	metrics *requestMetrics
 
@@ -78,7 +78,7 @@ type watch struct {
 func newWatch(j *job, status *statusLine, packets io.Writer) (*watch, error) {
 	f, err := newFindings(j, true)
 	w := &watch{
-		findings: f, status: status, news: newNewsWriter(j, status), packets: packets,
+		results: f, status: status, news: newNewsWriter(j, status), packets: packets,
 		age: every{interval: ageInterval}, pending: every{interval: pendingInterval},
 		repeat: every{interval: j.opt.live.interval}, draw: every{interval: statusInterval},
 		reports: every{interval: j.opt.live.reportEvery},
@@ -198,7 +198,7 @@ func (w *watch) ask() {
 // tap implements result.
 func (w *watch) tap() func(uint32, *capture.Packet, *capture.Segment) {
 	if w.asker == nil {
-		return w.findings.tap()
+		return w.results.tap()
 	}
 	return func(stream uint32, p *capture.Packet, s *capture.Segment) {
 		w.asker.packet(stream, s)
@@ -210,14 +210,14 @@ func (w *watch) tap() func(uint32, *capture.Packet, *capture.Segment) {
 
 // open implements result.
 func (w *watch) open() (err error) {
-	if err := w.findings.open(); err != nil {
+	if err := w.results.open(); err != nil {
 		return err
 	}
 	if path := w.j.opt.save.path; path != "" {
 		if w.j.names != nil {
 			w.j.warn(fmt.Errorf("--write %s: keeps the packets as they were captured; --redact replaces no names in it", path))
 		}
-		o := w.j.opener()
+		o := w.j.fileOpener()
 		o.stdout = w.packets
 		if w.save, err = openSaver(w.j.opt.save, o, w.src.Captures()[0], w.j.now, w.j.complain); err != nil {
 			return err
@@ -337,7 +337,7 @@ func (w *watch) writeReportSoFar() {
 		if file.temp == "" { // no file
 			continue
 		}
-		out, err := w.j.opener().another(file.output)
+		out, err := w.j.fileOpener().another(file.output)
 		if err == nil {
 			err = w.writeReport(reportFile{out, file.format}, rep)
 		}

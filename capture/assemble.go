@@ -19,26 +19,26 @@ type program struct {
 // jump is the jump at an index of code.
 type jump struct {
 	at int
-	to label
+	to jumpLabel
 }
 
-type label int
+type jumpLabel int
 
 // next is the label of the instruction after a jump.
-const next label = -1
+const next jumpLabel = -1
 
-func (p *program) label() label {
+func (p *program) label() jumpLabel {
 	p.places = append(p.places, -1)
-	return label(len(p.places) - 1)
+	return jumpLabel(len(p.places) - 1)
 }
 
 // place defines l as the current place.
-func (p *program) place(l label) { p.places[l] = len(p.code) }
+func (p *program) place(l jumpLabel) { p.places[l] = len(p.code) }
 
 func (p *program) add(ins ...bpf.Instruction) { p.code = append(p.code, ins...) }
 
 // jump compares A with val.
-func (p *program) jump(test bpf.JumpTest, val uint32, yes, no label) {
+func (p *program) jump(test bpf.JumpTest, val uint32, yes, no jumpLabel) {
 	if yes == next {
 		p.add(bpf.JumpIf{Cond: test, Val: val, SkipTrue: 1})
 	} else {
@@ -50,9 +50,9 @@ func (p *program) jump(test bpf.JumpTest, val uint32, yes, no label) {
 	}
 }
 
-func (p *program) equal(val uint32, yes, no label) { p.jump(bpf.JumpEqual, val, yes, no) }
+func (p *program) equal(val uint32, yes, no jumpLabel) { p.jump(bpf.JumpEqual, val, yes, no) }
 
-func (p *program) always(l label) {
+func (p *program) always(l jumpLabel) {
 	p.jumps = append(p.jumps, jump{len(p.code), l})
 	p.add(bpf.Jump{})
 }

@@ -86,10 +86,10 @@ type filterProgram struct {
 	filter *Filter
 	frame  frame
 	// accept and reject end the program.
-	accept, reject label
+	accept, reject jumpLabel
 	// ipv4 to tunnel are the parts of the program. X is the length of the tags, and from ports
 	// and tunnel on also of the IP header.
-	ipv4, ipv6, ports, tunnel label
+	ipv4, ipv6, ports, tunnel jumpLabel
 }
 
 // compile returns the program; it returns snapLen for accepted packets. noEcho rejects packets
@@ -147,7 +147,7 @@ func (p *filterProgram) load(offset uint32, size int) {
 const anyChunk = 255
 
 // any jumps to yes if A is one of values, and else continues.
-func (p *filterProgram) any(values []uint32, yes label) {
+func (p *filterProgram) any(values []uint32, yes jumpLabel) {
 	for chunk := range slices.Chunk(values, anyChunk) {
 		for i, v := range chunk {
 			p.add(bpf.JumpIf{Cond: bpf.JumpEqual, Val: v, SkipTrue: uint8(len(chunk) - i)})
@@ -215,7 +215,7 @@ func (p *filterProgram) etherType() {
 
 // device jumps to yes if the device has another header after the cooked one. A keeps the
 // EtherType.
-func (p *filterProgram) device(yes label) {
+func (p *filterProgram) device(yes jumpLabel) {
 	p.add(bpf.LoadExtension{Num: bpf.ExtLinkLayerType})
 	p.any(tunnelDevices, yes)
 	p.add(bpf.LoadExtension{Num: bpf.ExtProto})
@@ -326,7 +326,7 @@ func (p *filterProgram) datagram() {
 
 // inNets4 jumps to yes if the address at the offset is in one of nets, and else continues. It
 // compares networks of one size together.
-func (p *filterProgram) inNets4(offset uint32, nets []netip.Prefix, yes label) {
+func (p *filterProgram) inNets4(offset uint32, nets []netip.Prefix, yes jumpLabel) {
 	for bits := 32; bits >= 0; bits-- {
 		var same []uint32
 		for _, n := range nets {
@@ -344,7 +344,7 @@ func (p *filterProgram) inNets4(offset uint32, nets []netip.Prefix, yes label) {
 }
 
 // inNet6 jumps to yes if the address at the offset is in n.
-func (p *filterProgram) inNet6(offset uint32, n netip.Prefix, yes label) {
+func (p *filterProgram) inNet6(offset uint32, n netip.Prefix, yes jumpLabel) {
 	a, tests := n.Addr().As16(), []int{}
 	for i := 0; i < 16 && n.Bits() > i*8; i += 4 {
 		p.load(offset+uint32(i), 4)

@@ -58,7 +58,7 @@ type datagram struct {
 	buffer []byte
 	// seen are the byte ranges that were on the wire, held those that were captured. held is
 	// less if the snapshot length cut fragments.
-	seen, held spans
+	seen, held byteRanges
 	// total is the length of the datagram, -1 before its last fragment.
 	total int
 	// protocol is the protocol in its first fragment.
@@ -377,17 +377,17 @@ func (l *datagramList) remove(g *datagram) {
 	l.length--
 }
 
-// spans are byte ranges of a datagram: disjoint, in order, not adjacent.
-type spans struct {
+// byteRanges are byte ranges of a datagram: disjoint, in order, not adjacent.
+type byteRanges struct {
 	count int
-	list  [maxSpans]span
+	list  [maxSpans]byteRange
 }
 
-// span is a byte range: from lo up to, not including, hi.
-type span struct{ lo, hi int }
+// byteRange is a byte range: from lo up to, not including, hi.
+type byteRange struct{ lo, hi int }
 
 // add adds a range. It returns false at the limit maxSpans.
-func (s *spans) add(lo, hi int) bool {
+func (s *byteRanges) add(lo, hi int) bool {
 	first := 0 // of the ranges that the new one overlaps or touches
 	for first < s.count && s.list[first].hi < lo {
 		first++
@@ -401,17 +401,17 @@ func (s *spans) add(lo, hi int) bool {
 			return false
 		}
 		copy(s.list[first+1:], s.list[first:s.count])
-		s.list[first] = span{lo, hi}
+		s.list[first] = byteRange{lo, hi}
 		s.count++
 		return true
 	}
-	s.list[first] = span{min(lo, s.list[first].lo), max(hi, s.list[after-1].hi)}
+	s.list[first] = byteRange{min(lo, s.list[first].lo), max(hi, s.list[after-1].hi)}
 	copy(s.list[first+1:], s.list[after:s.count])
 	s.count -= after - first - 1
 	return true
 }
 
-func (s *spans) cover(lo, hi int) bool {
+func (s *byteRanges) cover(lo, hi int) bool {
 	for _, p := range s.list[:s.count] {
 		if p.lo <= lo && hi <= p.hi {
 			return true
@@ -421,7 +421,7 @@ func (s *spans) cover(lo, hi int) bool {
 }
 
 // prefix returns the length of the range at the beginning, 0 without one.
-func (s *spans) prefix() int {
+func (s *byteRanges) prefix() int {
 	if s.count == 0 || s.list[0].lo != 0 {
 		return 0
 	}
@@ -429,7 +429,7 @@ func (s *spans) prefix() int {
 }
 
 // end returns the end of the last range, 0 without one.
-func (s *spans) end() int {
+func (s *byteRanges) end() int {
 	if s.count == 0 {
 		return 0
 	}

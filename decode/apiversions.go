@@ -43,7 +43,7 @@ type apiVersionsAnswer struct {
 // captured, and last the request's version with bytes behind it. A response with an error code has
 // no ranges. parse reports whether the bytes are an ApiVersions response.
 func (a *apiVersionsAnswer) parse(version int16, size int64, body []byte, intern func([]byte) string) bool {
-	r := newReader(body)
+	r := newFieldReader(body)
 	*a = apiVersionsAnswer{errorCode: r.Int16(), apis: a.apis[:0], features: a.features[:0]}
 	if !r.Ok() || a.errorCode != errNone {
 		a.wrong = a.errorCode == errUnsupportedVersion && isWrongRefusal(version, size, body)
@@ -76,7 +76,7 @@ func isWrongRefusal(version int16, size int64, body []byte) bool {
 
 // read reads the part after the error code at one version, and reports whether it fits. rest is the
 // number of bytes behind it.
-func (a *apiVersionsAnswer) read(r reader, version int16, size int64) (rest int, ok bool) {
+func (a *apiVersionsAnswer) read(r fieldReader, version int16, size int64) (rest int, ok bool) {
 	whole := int64(len(r.Src))+2 == size
 	flexible := version >= flexibleApiVersions
 	n := r.count(flexible)
@@ -119,7 +119,7 @@ func (a *apiVersionsAnswer) read(r reader, version int16, size int64) (rest int,
 }
 
 func (a *apiVersionsAnswer) readFeatures(intern func([]byte) string) {
-	r := newReader(a.featureBytes)
+	r := newFieldReader(a.featureBytes)
 	for n := r.count(true); n > 0 && len(a.features) < maxFeatures; n-- {
 		name := r.compactText()
 		f := Feature{Range: Range{r.Int16(), r.Int16()}}
@@ -149,7 +149,7 @@ func software(version int16, body []byte) (name, number []byte, ok bool) {
 	if version < flexibleApiVersions {
 		return nil, nil, false
 	}
-	r := newReader(body)
+	r := newFieldReader(body)
 	r.tags(nil)
 	name, number = r.compactText(), r.compactText()
 	return name, number, r.Ok()

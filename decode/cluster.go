@@ -53,7 +53,7 @@ func (s *Shard) cluster(version int16, body []byte) *Cluster {
 // use. At the end it passes the cluster id with a nil host. use may be nil. end is the offset in
 // body after the cluster id.
 func walkBrokers(version int16, body []byte, use func(id int32, host []byte, port int32, cluster []byte)) (end int, ok bool) {
-	r := newReader(body)
+	r := newFieldReader(body)
 	isFlexible := version >= layouts[keyMetadata].flexible
 	text := r.text
 	if isFlexible {

@@ -71,7 +71,7 @@ func (h *requestHeader) authenticates(how fit, head []byte) bool {
 	if h.key != keySaslHandshake || how != fitsExactly || !h.counts(how) {
 		return false
 	}
-	r := newReader(h.body(head))
+	r := newFieldReader(h.body(head))
 	return isMechanism(r.text())
 }
 

@@ -27,7 +27,7 @@ func (h *handler) authenticate(hd *requestHeader, f *reassembly.Frame) {
 	if !h.shard.principals {
 		return
 	}
-	r := newReader(hd.body(f.Head))
+	r := newFieldReader(hd.body(f.Head))
 	isFlexible := hd.version >= layouts[keySaslAuthenticate].flexible
 	if isFlexible {
 		r.tags(nil)

@@ -26,7 +26,7 @@ const (
 // size and no header, until the client is authenticated (KIP-43). After v1, tokens are inside
 // SaslAuthenticate (KIP-152).
 func (h *handler) handshake(hd *requestHeader, f *reassembly.Frame) {
-	r := newReader(hd.body(f.Head))
+	r := newFieldReader(hd.body(f.Head))
 	mechanism := r.text()
 	h.mechanism = ""
 	if r.Ok() && len(mechanism) <= maxMechanism {
@@ -71,7 +71,7 @@ func (h *handler) nameless() bool { return len(h.ids) == 1 && h.ids[0].length ==
 
 // readHandshake reads a SaslHandshake response, v0 or v1.
 func readHandshake(body []byte, share func([]byte) string) (errorCode int16, enabled []string) {
-	r := newReader(body)
+	r := newFieldReader(body)
 	errorCode = r.Int16()
 	for n := r.Int32(); n > 0 && len(enabled) < maxMechanisms; n-- {
 		name := r.text()
@@ -87,7 +87,7 @@ func readHandshake(body []byte, share func([]byte) string) (errorCode int16, ena
 // token. From v1 on it also reads the session lifetime (KIP-368; 0 means no limit). It skips the
 // secret fields between them by their lengths.
 func readAuthenticate(version int16, body []byte) (errorCode int16, challenge bool, lifetime time.Duration) {
-	r := newReader(body)
+	r := newFieldReader(body)
 	flexible := version >= layouts[keySaslAuthenticate].flexible
 	if flexible {
 		r.tags(nil)

@@ -339,7 +339,7 @@ func acks(version int16, body []byte) (acks int16, ok bool) {
 }
 
 // produceBody reads a Produce request up to its acks. body begins after the client id.
-func produceBody(version int16, body []byte) reader {
+func produceBody(version int16, body []byte) fieldReader {
 	r, n := transactionalID(version, body)
 	r.Span(int(n))
 	return r
@@ -347,8 +347,8 @@ func produceBody(version int16, body []byte) reader {
 
 // transactionalID reads a Produce request up to its transactional id of n bytes. body begins after
 // the client id.
-func transactionalID(version int16, body []byte) (r reader, n int64) {
-	r = newReader(body)
+func transactionalID(version int16, body []byte) (r fieldReader, n int64) {
+	r = newFieldReader(body)
 	switch {
 	case version >= layouts[keyProduce].flexible:
 		r.tags(nil)

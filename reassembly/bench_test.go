@@ -8,7 +8,7 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// steady is a Handler and an opener. It accepts each request, keeps nothing and allocates nothing.
+// steady is a Handler and a Shard. It accepts each request, keeps nothing and allocates nothing.
 type steady struct{ requests, responses int }
 
 func (s *steady) Open(*Connection) Handler                        { return s }

@@ -381,7 +381,7 @@ func (c *conn) finish(how EndKind, at capture.Position) {
 	if i := &c.info; i.Odd().Spoke == SpokeTLS && i.Protocol == Undecided && i.Confusion == NoConfusion {
 		i.Protocol, i.TLS = TLS, &tlsrecord.Info{Reason: "the client's side is not in the capture"}
 	}
-	c.w.opener.Closed(&c.info)
+	c.w.shard.Closed(&c.info)
 	if c.isTraced {
 		c.traceEnd()
 	}

@@ -10,30 +10,30 @@ import (
 )
 
 const (
-	// maxCopies bounds the other places in which one connection is captured: on a client, its node, a
-	// router and the broker's node, with and without a tunnel. A scan can send SYNs with one sequence
-	// number to many hosts.
+	// maxCopies bounds the other places in which one connection is captured: on a client, its node,
+	// a router and the broker's node, with and without a tunnel. A scan can send SYNs with one
+	// sequence number to many hosts.
 	maxCopies = 8
-	// maxTranslated bounds the addresses that are known to be translated: 4,096 of some 80 bytes are
-	// 320 KiB. A cluster has one for each broker and listener.
+	// maxTranslated bounds the addresses that are known to be translated: 4,096 of some 80 bytes
+	// are 320 KiB. A cluster has one for each broker and listener.
 	maxTranslated = 4096
 )
 
-// place is the address of one side of a connection, in the network where it was captured.
-type place struct {
+// endpoint is the address of one side of a connection, in the network where it was captured.
+type endpoint struct {
 	Addr   [16]byte
 	Port   uint16
 	Domain uint64
 }
 
-func (p place) addrPort() netip.AddrPort { return addrPort(p.Addr, p.Port) }
+func (p endpoint) addrPort() netip.AddrPort { return addrPort(p.Addr, p.Port) }
 
 // side returns the side of f to which direction d leads, as its original counts directions.
-func (f *flow) side(d Direction) place {
+func (f *flow) side(d Direction) endpoint {
 	if (d == ToBroker) != f.isTurned {
-		return place{f.b, f.bPort, f.domain}
+		return endpoint{f.b, f.bPort, f.domain}
 	}
-	return place{f.a, f.aPort, f.domain}
+	return endpoint{f.a, f.aPort, f.domain}
 }
 
 // addCopy makes f a copy of first. at is the packet that shows it.
@@ -118,7 +118,7 @@ func (t *flowTable) translate(first *flow) {
 
 // addTranslation records that an address is translated. One with several targets, as that of a
 // service with several pods, is recorded as its own.
-func (t *flowTable) addTranslation(from, to place) {
+func (t *flowTable) addTranslation(from, to endpoint) {
 	if t.final(from) == t.final(to) || len(t.behind) >= maxTranslated {
 		return
 	}
@@ -130,7 +130,7 @@ func (t *flowTable) addTranslation(from, to place) {
 
 // final returns the address into which all connections to an address are translated, as far as they
 // were captured in both places.
-func (t *flowTable) final(of place) place {
+func (t *flowTable) final(of endpoint) endpoint {
 	for range maxCopies {
 		to, isKnown := t.behind[of]
 		if !isKnown || to == of {
@@ -150,7 +150,7 @@ func (t *flowTable) near(first *flow) (s sides) {
 }
 
 // sides are the addresses of the two sides of a connection, indexed by the direction to them.
-type sides [2]place
+type sides [2]endpoint
 
 func (f *flow) sides() sides { return sides{f.side(ToBroker), f.side(ToClient)} }
 

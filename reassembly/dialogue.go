@@ -28,13 +28,13 @@ type dialogue struct {
 	requestDir  Direction
 	skipped     uint8 // segments behind a long unknown preface, whose bytes are not held
 	greeting    greeting
-	pending     *pending
+	pending     *undecided
 	fr          [2]framer // by raw direction, as conn.half
 	handler     Handler
 }
 
-// pending are the bytes of an undecided connection.
-type pending struct {
+// undecided are the bytes of an undecided connection.
+type undecided struct {
 	chunks  []chunk
 	bytes   int
 	dropped capture.Position // of the latest chunk dropped; the zero value for none
@@ -172,7 +172,7 @@ func (t *dialogue) decide(c *conn, d Direction, p []byte, at capture.Position) {
 
 func (t *dialogue) hold(c *conn, k chunk) {
 	if t.pending == nil {
-		t.pending = new(pending)
+		t.pending = new(undecided)
 	}
 	t.pending.chunks = append(t.pending.chunks, k)
 	t.pending.bytes += len(k.p)
@@ -180,7 +180,7 @@ func (t *dialogue) hold(c *conn, k chunk) {
 }
 
 // takePending returns what was held and removes it.
-func (t *dialogue) takePending(c *conn) *pending {
+func (t *dialogue) takePending(c *conn) *undecided {
 	held := t.pending
 	if held != nil {
 		c.w.pending -= held.bytes + len(held.chunks)*chunkBytes
@@ -190,17 +190,17 @@ func (t *dialogue) takePending(c *conn) *pending {
 }
 
 // isFull reports whether more is held than for one connection, or for all of w.
-func (p *pending) isFull(w *worker) bool {
+func (p *undecided) isFull(w *worker) bool {
 	return p.bytes > maxPending || len(p.chunks) > maxPendingChunks || w.pending > maxShardPending
 }
 
 // first returns the first bytes sent to the broker, up to the first gap.
-func (p *pending) first() []byte { return p.run(ToBroker) }
+func (p *undecided) first() []byte { return p.run(ToBroker) }
 
 // answer returns the first bytes sent to the client.
-func (p *pending) answer() []byte { return p.run(ToClient) }
+func (p *undecided) answer() []byte { return p.run(ToClient) }
 
-func (p *pending) run(d Direction) []byte {
+func (p *undecided) run(d Direction) []byte {
 	var b []byte
 	for _, k := range p.chunks {
 		if k.dir != d {
@@ -258,7 +258,7 @@ func (t *dialogue) open(c *conn) {
 		sofar := c.tls.Info()
 		c.info.TLS = &sofar
 	}
-	t.handler = c.w.opener.Open(&c.info)
+	t.handler = c.w.shard.Open(&c.info)
 }
 
 // end ends the connection's handler.
@@ -402,7 +402,7 @@ func (c *conn) judge(first, answer []byte) (p Protocol, sure bool) {
 
 // isLoneRequest reports whether the connection carried one request only, or the beginning of one:
 // the broker closed the connection after it, or never answered.
-func (c *conn) isLoneRequest(held *pending) bool {
+func (c *conn) isLoneRequest(held *undecided) bool {
 	for _, k := range held.chunks {
 		if k.dir == ToClient || k.gap > 0 {
 			return false

@@ -98,7 +98,7 @@ type flowTable struct {
 	hand     uint32
 	limits   *Limits
 	// behind has the addresses that are translated (flowTable.translate).
-	behind map[place]place
+	behind map[endpoint]endpoint
 	// marks hold the first segments with payload of recent connections, by mark.place. tags are
 	// small enough for the first cache: most segments differ in them, and marks is not read.
 	marks *[maxMarks]marked
@@ -115,7 +115,7 @@ type flowTable struct {
 }
 
 func newFlowTable(limits *Limits, release func(*flow, EndKind), relocate func(*flow, item)) *flowTable {
-	return &flowTable{seed: maphash.MakeSeed(), buckets: make([]uint32, 1024), challenges: map[*flow]challenge{}, behind: map[place]place{}, marks: new([maxMarks]marked), limits: limits, release: release, relocate: relocate}
+	return &flowTable{seed: maphash.MakeSeed(), buckets: make([]uint32, 1024), challenges: map[*flow]challenge{}, behind: map[endpoint]endpoint{}, marks: new([maxMarks]marked), limits: limits, release: release, relocate: relocate}
 }
 
 func (t *flowTable) at(i uint32) *flow { return &t.chunks[i/flowChunk][i%flowChunk] }

@@ -108,7 +108,7 @@ func (t *dialogue) start(c *conn, k chunk) {
 	t.open(c)
 	t.handler.Expect(c.w.firstRequestSize, c.w.firstRequest)
 	if held == nil {
-		held = new(pending)
+		held = new(undecided)
 	}
 	if held.dropped != (capture.Position{}) {
 		t.handler.Lost(ToBroker, held.dropped)

@@ -19,7 +19,7 @@ const maxPrefaces = 4
 type preface struct {
 	Preface
 
-	held pending
+	held undecided
 	from Direction // of the side that sends the preface
 	// text is what each side sent, up to the first missing byte.
 	text   [2][]byte
@@ -175,7 +175,7 @@ func (t *dialogue) skipUnknown(c *conn, d Direction, p []byte, at capture.Positi
 }
 
 // isAnswered reports whether the broker's side sent bytes before byte n of the client.
-func (q *pending) isAnswered(n int) bool {
+func (q *undecided) isAnswered(n int) bool {
 	for _, k := range q.chunks {
 		if k.dir == ToClient {
 			return true

@@ -177,7 +177,7 @@ func (c *conn) framer(d Direction) *framer { return &c.dialogue.fr[d^c.swapped] 
 const liveWait = 10e9
 
 // startTLS decrypts the connection from its first byte on.
-func (c *conn) startTLS(held *pending, p []byte, at capture.Position) {
+func (c *conn) startTLS(held *undecided, p []byte, at capture.Position) {
 	c.info.Protocol = TLS
 	c.mode = crypted
 	if c.isTraced {

@@ -5,8 +5,8 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 )
 
-// opener is the part of Shard without its type parameter.
-type opener interface {
+// untypedShard is the part of Shard without its type parameter.
+type untypedShard interface {
 	Open(c *Connection) Handler
 	Closed(c *Connection)
 }
@@ -14,8 +14,8 @@ type opener interface {
 // worker does the work of one shard. It and every conn of the shard belong to the shard's
 // goroutine.
 type worker struct {
-	opt    *Options
-	opener opener
+	opt   *Options
+	shard untypedShard
 	counts
 	reorder *reorderer
 	tls     tlsrecord.Options
@@ -55,8 +55,8 @@ type worker struct {
 	stale             int // evicted connections in waiting
 }
 
-func newWorker(opt *Options, o opener) *worker {
-	w := &worker{opt: opt, opener: o, tls: tlsrecord.Options{Scratch: tlsrecord.NewScratch(), Subjects: opt.Subjects}, hole: holeTicks, closing: map[*conn]int32{}, maxBytes: maxShardBytes}
+func newWorker(opt *Options, o untypedShard) *worker {
+	w := &worker{opt: opt, shard: o, tls: tlsrecord.Options{Scratch: tlsrecord.NewScratch(), Subjects: opt.Subjects}, hole: holeTicks, closing: map[*conn]int32{}, maxBytes: maxShardBytes}
 	if opt.Live {
 		w.hole *= liveTicks
 		w.tls.Wait = liveWait

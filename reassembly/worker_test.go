@@ -7,7 +7,7 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 )
 
-// tally is an opener and a Handler that wants n bytes of each frame.
+// tally is a Shard and a Handler that wants n bytes of each frame.
 type tally struct{ n, messages, bytes int }
 
 func (q *tally) Open(*Connection) Handler                       { return q }

@@ -88,14 +88,14 @@ func ownSoftware(s decode.Software) decode.Software {
 	return decode.Software{Name: ownText(s.Name), Version: ownText(s.Version)}
 }
 
-// clientKey identifies a client program by its announced software or, without one, client id.
-type clientKey struct {
+// programKey identifies a client program by its announced software or, without one, client id.
+type programKey struct {
 	software decode.Software
 	clientID string
 }
 
 type clients struct {
-	records map[clientKey]*clientRecord
+	records map[programKey]*clientRecord
 	last    *clientRecord
 	// folded counts the clients that were folded at the limit. tick counts the changes of last.
 	folded    model.FoldedRows
@@ -105,7 +105,7 @@ type clients struct {
 }
 
 func newClients(at ProcessAt) clients {
-	return clients{records: map[clientKey]*clientRecord{}, processAt: at, limits: hits{}}
+	return clients{records: map[programKey]*clientRecord{}, processAt: at, limits: hits{}}
 }
 
 func (c *clients) exchange(x *decode.Exchange) {
@@ -122,9 +122,9 @@ func (c *clients) connection(over *decode.Connection) {
 		return
 	}
 	for _, id := range append([]string{""}, over.ClientIDs...) {
-		key := clientKey{clientID: truncate(id)}
+		key := programKey{clientID: truncate(id)}
 		if over.Software.Name != "" {
-			key = clientKey{software: truncateSoftware(over.Software)}
+			key = programKey{software: truncateSoftware(over.Software)}
 		}
 		r := c.records[key]
 		if r == nil || !r.addresses.has(over.Client.Addr()) {
@@ -142,8 +142,8 @@ func (c *clients) connection(over *decode.Connection) {
 }
 
 // clientKeyOfExchange returns the key of the client of x. It shares the texts of x.
-func clientKeyOfExchange(x *decode.Exchange) clientKey {
-	key := clientKey{software: truncateSoftware(x.Software)}
+func clientKeyOfExchange(x *decode.Exchange) programKey {
+	key := programKey{software: truncateSoftware(x.Software)}
 	if x.Software.Name == "" {
 		key.clientID = truncate(x.ClientID)
 	}
@@ -161,7 +161,7 @@ func (c *clients) client(x *decode.Exchange) *clientRecord {
 		if len(c.records) >= maxClients {
 			c.fold()
 		}
-		key = clientKey{software: ownSoftware(key.software), clientID: ownText(key.clientID)}
+		key = programKey{software: ownSoftware(key.software), clientID: ownText(key.clientID)}
 		r = newClientRecord(key)
 		c.records[key] = r
 	}
@@ -283,7 +283,7 @@ func (c *clientRecord) merge(o *clientRecord) {
 
 // clientRecord collects the data of a model.Client.
 type clientRecord struct {
-	key       clientKey
+	key       programKey
 	requests  uint64
 	touched   uint64 // the tick at which it became the last one
 	clientIDs members[string]
@@ -320,7 +320,7 @@ func (c *clientRecord) servedBy(broker decode.Endpoint, software decode.Software
 }
 
 // newClientRecord returns an empty record. It keeps the texts of key.
-func newClientRecord(key clientKey) *clientRecord {
+func newClientRecord(key programKey) *clientRecord {
 	return &clientRecord{key: key, usages: map[usageKey]*usage{}}
 }
 

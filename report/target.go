@@ -68,7 +68,7 @@ type asker struct {
 
 // targetClientKey identifies a client, or brokers among themselves.
 type targetClientKey struct {
-	clientKey
+	programKey
 	role string // of brokers; their requests for one purpose are one row
 	// principal is the user name of the client; empty before it authenticated.
 	principal string
@@ -243,7 +243,7 @@ func (c *targetClient) isBefore(o *targetClient) bool {
 	case !isNamed && o.key.clientID != "":
 		return c.key.principal == "" || c.key.principal == o.key.principal
 	}
-	return c.key.clientKey == o.key.clientKey && c.key.principal == "" && o.key.principal != ""
+	return c.key.programKey == o.key.programKey && c.key.principal == "" && o.key.principal != ""
 }
 
 // connect counts the connection of a request once.
@@ -296,9 +296,9 @@ func (t *targetCheck) connection(c *decode.Connection) {
 
 // row returns the client of x or, before it authenticated, the row of its connection.
 func (t *targetCheck) row(x *decode.Exchange, role string) *targetClient {
-	key := targetClientKey{clientKey{software: truncateSoftware(x.Software), clientID: truncate(x.ClientID)}, role, truncate(x.Principal)}
+	key := targetClientKey{programKey{software: truncateSoftware(x.Software), clientID: truncate(x.ClientID)}, role, truncate(x.Principal)}
 	if role != "" {
-		key.clientKey, key.principal = clientKey{}, ""
+		key.programKey, key.principal = programKey{}, ""
 	}
 	before := t.before[x.Stream]
 	if t.namesUsers && role == "" && isPrelude(x.Key) && (before != nil || len(t.before) < maxTargetBefore) {
@@ -327,7 +327,7 @@ func (c *targetClient) mergeBefore(before *targetClient) {
 }
 
 func (k targetClientKey) own() targetClientKey {
-	k.clientKey, k.principal = clientKey{ownSoftware(k.software), ownText(k.clientID)}, ownText(k.principal)
+	k.programKey, k.principal = programKey{ownSoftware(k.software), ownText(k.clientID)}, ownText(k.principal)
 	return k
 }
 
@@ -472,14 +472,14 @@ func (c *targetClient) finalFate(api int16, f fate, why reason) fate {
 }
 
 func (t *targetCheck) fateOf(g *group) fate {
-	key := targetClientKey{clientKey: clientKey{software: g.key.software, clientID: g.key.clientID}}
+	key := targetClientKey{programKey: programKey{software: g.key.software, clientID: g.key.clientID}}
 	why := reason(g.key.detail)
 	fate := t.clients[key].finalFate(g.key.api, why.fate(), why)
 	if !t.hasPrincipals {
 		return fate
 	}
 	for _, c := range t.clients {
-		if c.key.clientKey == key.clientKey && c.key.role == "" && fate != adapts {
+		if c.key.programKey == key.programKey && c.key.role == "" && fate != adapts {
 			fate = c.finalFate(g.key.api, why.fate(), why)
 		}
 	}

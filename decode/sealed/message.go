@@ -39,8 +39,8 @@ type end struct {
 	at              capture.Position
 }
 
-// reader joins the records after a handshake to messages.
-type reader struct {
+// messageJoiner joins the records after a handshake to messages.
+type messageJoiner struct {
 	over     [2]overhead
 	messages []message
 	end      end
@@ -53,7 +53,7 @@ type reader struct {
 	displaced bool
 }
 
-func (r *reader) record(rec *tlsrecord.Record) {
+func (r *messageJoiner) record(rec *tlsrecord.Record) {
 	d := direction(rec.ToServer)
 	over := r.over[d]
 	size := over.size(rec.Size)

@@ -175,7 +175,7 @@ func readWith(c *decode.Connection, records []tlsrecord.Record, omitted uint64, 
 	if omitted > 0 {
 		whole = min(c.Outline.FirstRecords(), whole)
 	}
-	head, tail := reader{over: h.over}, reader{over: h.over}
+	head, tail := messageJoiner{over: h.over}, messageJoiner{over: h.over}
 	for i := h.first; i < whole; i++ {
 		head.record(&records[i])
 	}

@@ -39,7 +39,7 @@ func (c *chain) set(rec []byte) {
 }
 
 // iv returns the IV of the next record. It returns nil if the IV is unknown or not needed.
-func (c *chain) iv(o *opener) []byte {
+func (c *chain) iv(o *recordCipher) []byte {
 	if c == nil {
 		return nil
 	}

@@ -9,8 +9,8 @@
 //
 // It supports TLS 1.0 to 1.3 and the suites of suites.go. It does not support renegotiation and
 // early data (0-RTT), which Kafka clients do not use. Each file has one subject: secrets.go and
-// keylog.go the key log, derive.go and opener.go keys and ciphers, record.go, hello.go and
-// handshake.go the wire format, direction.go the bytes of one direction, keys.go the keys of each
+// keylog.go the key log, derive.go and cipher.go keys and ciphers, record.go, hello.go and
+// handshake.go the wire format, side.go the bytes of one direction, keys.go the keys of each
 // phase, wait.go the bytes that wait for keys, session.go the whole.
 //
 // Decryption continues after a loss. The lost part of a record is reported as a gap, and its other

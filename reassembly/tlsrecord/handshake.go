@@ -83,7 +83,7 @@ func (a *assembler) partial() (kind byte, body []byte) {
 	return a.kind, a.held
 }
 
-func (s *Session) handshake(d *direction, p []byte) {
+func (s *Session) handshake(d *side, p []byte) {
 	d.hs.takesCertificate = s.options.Subjects && d == s.client()
 	for len(p) > 0 {
 		rest, kind, body, done := d.hs.next(p)
@@ -95,7 +95,7 @@ func (s *Session) handshake(d *direction, p []byte) {
 }
 
 // message processes a handshake message. body is nil if it is not needed.
-func (s *Session) message(d *direction, kind byte, body []byte) {
+func (s *Session) message(d *side, kind byte, body []byte) {
 	switch kind {
 	case helloClient:
 		s.takeClientHello(d, body)
@@ -116,7 +116,7 @@ func (s *Session) message(d *direction, kind byte, body []byte) {
 
 // takeClientHello stores the values of a ClientHello. The second ClientHello after a
 // HelloRetryRequest repeats them.
-func (s *Session) takeClientHello(d *direction, body []byte) {
+func (s *Session) takeClientHello(d *side, body []byte) {
 	h, ok := parseClientHello(body)
 	if !ok || s.hasClient || d.phase != phasePlain {
 		return
@@ -132,7 +132,7 @@ func (s *Session) takeClientHello(d *direction, body []byte) {
 	s.progress++
 }
 
-func (s *Session) takeServerHello(d *direction, body []byte) {
+func (s *Session) takeServerHello(d *side, body []byte) {
 	h, ok := parseServerHello(body)
 	if !ok || s.hasServer || d.phase != phasePlain {
 		return
@@ -155,7 +155,7 @@ func (s *Session) takeServerHello(d *direction, body []byte) {
 }
 
 // takeFinished ends the handshake in one direction.
-func (s *Session) takeFinished(d *direction) {
+func (s *Session) takeFinished(d *side) {
 	switch d.phase {
 	case phaseHandshake:
 		s.enter(d, phaseTraffic)
@@ -171,7 +171,7 @@ func (s *Session) takeFinished(d *direction) {
 }
 
 // alert processes the content of an alert record (RFC 8446 6, RFC 5246 7.2).
-func (s *Session) alert(d *direction, p []byte, at capture.Position) {
+func (s *Session) alert(d *side, p []byte, at capture.Position) {
 	if len(p) < 2 {
 		return
 	}

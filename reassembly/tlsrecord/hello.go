@@ -65,11 +65,11 @@ type serverHello struct {
 	etm     bool
 }
 
-// reader reads a message. Beyond the end it returns empty or zero values, because a gap may cut a
-// message.
-type reader []byte
+// helloReader reads a message. Beyond the end it returns empty or zero values, because a gap may
+// cut a message.
+type helloReader []byte
 
-func (r *reader) bytes(n int) []byte {
+func (r *helloReader) bytes(n int) []byte {
 	if n > len(*r) {
 		n = len(*r)
 	}
@@ -78,7 +78,7 @@ func (r *reader) bytes(n int) []byte {
 	return p
 }
 
-func (r *reader) uint8() int {
+func (r *helloReader) uint8() int {
 	p := r.bytes(1)
 	if len(p) < 1 {
 		return 0
@@ -86,7 +86,7 @@ func (r *reader) uint8() int {
 	return int(p[0])
 }
 
-func (r *reader) uint16() int {
+func (r *helloReader) uint16() int {
 	p := r.bytes(2)
 	if len(p) < 2 {
 		return 0
@@ -95,8 +95,8 @@ func (r *reader) uint16() int {
 }
 
 // extensions calls each for all extensions. The last one may be cut.
-func (r *reader) extensions(each func(kind int, value reader)) {
-	all := reader(r.bytes(r.uint16()))
+func (r *helloReader) extensions(each func(kind int, value helloReader)) {
+	all := helloReader(r.bytes(r.uint16()))
 	for len(all) >= 4 {
 		kind := all.uint16()
 		each(kind, all.bytes(all.uint16()))
@@ -106,17 +106,17 @@ func (r *reader) extensions(each func(kind int, value reader)) {
 // parseClientHello parses a possibly incomplete ClientHello (RFC 8446 4.1.2). ok is false if the
 // random is incomplete.
 func parseClientHello(body []byte) (h clientHello, ok bool) {
-	r := reader(body)
+	r := helloReader(body)
 	if r.uint16()>>8 != 3 || copy(h.random[:], r.bytes(32)) < 32 {
 		return h, false
 	}
 	r.bytes(r.uint8()) // session id
 	h.traits = &Hello{}
-	for suites := reader(r.bytes(r.uint16())); len(suites) >= 2 && len(h.traits.Suites) < maxHelloList; {
+	for suites := helloReader(r.bytes(r.uint16())); len(suites) >= 2 && len(h.traits.Suites) < maxHelloList; {
 		h.traits.Suites = append(h.traits.Suites, uint16(suites.uint16()))
 	}
 	r.bytes(r.uint8()) // compression methods
-	r.extensions(func(kind int, value reader) {
+	r.extensions(func(kind int, value helloReader) {
 		if len(h.traits.Extensions) < maxHelloList {
 			h.traits.Extensions = append(h.traits.Extensions, uint16(kind))
 		}
@@ -134,7 +134,7 @@ func parseClientHello(body []byte) (h clientHello, ok bool) {
 }
 
 // parseServerName returns the first name of a server name list (RFC 6066 3), or nil if it is cut.
-func parseServerName(r reader) []byte {
+func parseServerName(r helloReader) []byte {
 	r.uint16()
 	if r.uint8() != 0 {
 		return nil
@@ -149,7 +149,7 @@ func parseServerName(r reader) []byte {
 // parseServerHello parses a possibly incomplete ServerHello (RFC 8446 4.1.3). ok is false if the
 // suite is missing.
 func parseServerHello(body []byte) (h serverHello, ok bool) {
-	r := reader(body)
+	r := helloReader(body)
 	version := r.uint16()
 	if version>>8 != 3 || copy(h.random[:], r.bytes(32)) < 32 {
 		return h, false
@@ -161,7 +161,7 @@ func parseServerHello(body []byte) (h serverHello, ok bool) {
 	h.version, h.suite = uint16(version), uint16(r.uint16())
 	h.retry = h.random == helloRetryRandom
 	r.uint8() // compression method
-	r.extensions(func(kind int, value reader) {
+	r.extensions(func(kind int, value helloReader) {
 		switch kind {
 		case extEncryptThenMAC:
 			h.etm = true

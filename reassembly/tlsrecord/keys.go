@@ -9,27 +9,27 @@ import (
 // the available keys: the encrypted part of a handshake, less than ten records.
 const maxForeign = 16
 
-// step is what to do with a record.
-type step uint8
+// action is what to do with a record.
+type action uint8
 
 const (
-	stepGo step = iota
-	stepWait
-	stepNever
+	actionDecrypt action = iota
+	actionWait
+	actionGiveUp
 )
 
-// verdict is a step, and the reason if it is stepNever.
+// verdict is an action, and the reason if it is actionGiveUp.
 type verdict struct {
-	step   step
+	action action
 	reason string
 }
 
 func never(format string, args ...any) verdict {
-	return verdict{stepNever, fmt.Sprintf(format, args...)}
+	return verdict{actionGiveUp, fmt.Sprintf(format, args...)}
 }
 
 // enter begins a phase. Its first record looks up the keys.
-func (s *Session) enter(d *direction, p phase) {
+func (s *Session) enter(d *side, p phase) {
 	s.scratch.drop(d)
 	d.phase, d.keyed = p, false
 	d.seq, d.opened, d.bytes, d.known = 0, 0, 0, 0
@@ -37,7 +37,7 @@ func (s *Session) enter(d *direction, p phase) {
 }
 
 // install sets the keys of a direction.
-func (s *Session) install(d *direction, k keys) {
+func (s *Session) install(d *side, k keys) {
 	s.scratch.drop(d)
 	d.keys, d.keyed = k, true
 	d.seq, d.opened, d.bytes = 0, 0, 0
@@ -50,7 +50,7 @@ func (s *Session) install(d *direction, k keys) {
 	}
 }
 
-func (s *Session) loseHello(d *direction) {
+func (s *Session) loseHello(d *side) {
 	if !d.helloLost {
 		d.helloLost = true
 		s.progress++
@@ -59,14 +59,14 @@ func (s *Session) loseHello(d *direction) {
 
 // checkHellos reports whether both hellos of the handshake are known. rec is the first protected
 // record of d.
-func (s *Session) checkHellos(d *direction, rec []byte) verdict {
+func (s *Session) checkHellos(d *side, rec []byte) verdict {
 	if !s.hasClient {
 		c, v := s.client(), s.server()
 		switch {
 		case !c.helloLost && !c.closed:
-			return verdict{step: stepWait}
+			return verdict{action: actionWait}
 		case d == c && v.mode == reading && !v.identified && !v.helloLost && !v.closed:
-			return verdict{step: stepWait} // the server's records may identify the session
+			return verdict{action: actionWait} // the server's records may identify the session
 		case d == c || !s.hasServer || !s.identify(d, rec):
 			return never("the handshake is not in the capture")
 		}
@@ -75,7 +75,7 @@ func (s *Session) checkHellos(d *direction, rec []byte) verdict {
 		return verdict{}
 	}
 	if v := s.server(); v != d && !v.helloLost && !v.closed {
-		return verdict{step: stepWait}
+		return verdict{action: actionWait}
 	}
 	if s.guess() {
 		return verdict{}
@@ -108,8 +108,8 @@ func (s *Session) guess() bool {
 var guesses = [...]uint16{0x1301, 0x1302, 0x1303}
 
 // setKeys sets the keys of d's phase. rec is its first record.
-func (s *Session) setKeys(d *direction, rec []byte) verdict {
-	if v := s.checkHellos(d, rec); v.step != stepGo {
+func (s *Session) setKeys(d *side, rec []byte) verdict {
+	if v := s.checkHellos(d, rec); v.action != actionDecrypt {
 		return v
 	}
 	switch {
@@ -125,7 +125,7 @@ func (s *Session) setKeys(d *direction, rec []byte) verdict {
 	return s.setKeys13(d)
 }
 
-func (s *Session) setKeys12(d *direction, rec []byte) verdict {
+func (s *Session) setKeys12(d *side, rec []byte) verdict {
 	var master [maxSecretSize]byte
 	if s.secrets.get(&s.info.ClientRandom, labelMaster, &master) > 0 ||
 		s.sessionID != [32]byte{} && s.secrets.get(&s.sessionID, labelSession, &master) > 0 {
@@ -139,7 +139,7 @@ func (s *Session) setKeys12(d *direction, rec []byte) verdict {
 	return verdict{}
 }
 
-func (s *Session) setKeys13(d *direction) verdict {
+func (s *Session) setKeys13(d *side) verdict {
 	if s.earlyData {
 		return never("early data (0-RTT) is not supported")
 	}
@@ -165,7 +165,7 @@ func (s *Session) setKeys13(d *direction) verdict {
 }
 
 // use13 sets the keys of a secret. It returns false if there is no such secret.
-func (s *Session) use13(d *direction, l label) bool {
+func (s *Session) use13(d *side, l label) bool {
 	k, ok := s.keys13(l)
 	if ok {
 		s.install(d, k)
@@ -186,9 +186,9 @@ func (s *Session) keys13(l label) (keys, bool) {
 // noSecrets waits for secrets, or gives up if there is no more time.
 func (s *Session) noSecrets() verdict {
 	if s.options.Wait > 0 && !s.expired {
-		return verdict{step: stepWait, reason: s.secretReason()}
+		return verdict{action: actionWait, reason: s.secretReason()}
 	}
-	return verdict{stepNever, s.secretReason()}
+	return verdict{actionGiveUp, s.secretReason()}
 }
 
 // secretReason says that the session has no secrets. It names the client random, for which a user

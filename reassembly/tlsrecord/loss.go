@@ -14,7 +14,7 @@ const (
 	maxFails = 32
 )
 
-func (s *Session) gap(d *direction, n int64, at capture.Position) {
+func (s *Session) gap(d *side, n int64, at capture.Position) {
 	switch {
 	case d.blocked:
 		d.enqueueGap(n, at)
@@ -51,7 +51,7 @@ func (s *Session) gap(d *direction, n int64, at capture.Position) {
 
 // giveUpRecord gives up the incomplete record in the buffer: n bytes of it, or all its remaining
 // bytes, are missing. It returns how many bytes are missing behind it.
-func (s *Session) giveUpRecord(d *direction, n int64) int64 {
+func (s *Session) giveUpRecord(d *side, n int64) int64 {
 	h, _ := parseHeader(d.buf)
 	left := int64(headerSize + h.size - len(d.buf))
 	if d.phase == phasePlain {
@@ -78,7 +78,7 @@ func (s *Session) giveUpRecord(d *direction, n int64) int64 {
 }
 
 // loseTrack begins the search for the next record.
-func (s *Session) loseTrack(d *direction) {
+func (s *Session) loseTrack(d *side) {
 	d.searching, d.gapped = true, true
 	s.dropPatched(d)
 	if d.phase == phasePlain {
@@ -93,7 +93,7 @@ func (s *Session) loseTrack(d *direction) {
 // loseMessages records that a record is missing, perhaps with handshake bytes; kind is from its
 // header. After the handshake of TLS 1.3, each message begins with a record in all known
 // implementations. Otherwise only application data shows it: it never lies inside a message.
-func (d *direction) loseMessages(kind byte) {
+func (d *side) loseMessages(kind byte) {
 	switch {
 	case d.phase == phaseTraffic:
 		d.hs.reset()
@@ -103,7 +103,7 @@ func (d *direction) loseMessages(kind byte) {
 }
 
 // loseHandshake uses the beginning of an incomplete hello.
-func (s *Session) loseHandshake(d *direction) {
+func (s *Session) loseHandshake(d *side) {
 	switch kind, body := d.hs.partial(); kind {
 	case helloClient:
 		s.takeClientHello(d, body)
@@ -117,9 +117,9 @@ func (s *Session) loseHandshake(d *direction) {
 }
 
 // rescue decrypts a record that failed at first or follows a loss.
-func (s *Session) rescue(d *direction, rec []byte, at capture.Position) {
-	o := s.scratch.opener(d)
-	var p place
+func (s *Session) rescue(d *side, rec []byte, at capture.Position) {
+	o := s.scratch.cipher(d)
+	var p keyMatch
 	var ok, exhausted bool
 	if d.chain == nil || d.chain.iv(o) != nil {
 		p, ok, exhausted = s.locate(d, o, rec)
@@ -149,19 +149,19 @@ func (s *Session) rescue(d *direction, rec []byte, at capture.Position) {
 	}
 }
 
-func (s *Session) giveUpSearch(d *direction, at capture.Position) {
+func (s *Session) giveUpSearch(d *side, at capture.Position) {
 	s.giveUp(d, "the place in the stream was not found again after bytes were missing", at)
 }
 
 // resume continues with a record that was decrypted at a place.
-func (s *Session) resume(d *direction, p *place, rec []byte, at capture.Position) {
+func (s *Session) resume(d *side, p *keyMatch, rec []byte, at capture.Position) {
 	lost := p.seq - d.seq
 	if !p.current {
 		lost = p.seq
 	}
 	s.info.LostRecords += max(lost, d.known)
 	if p.current && !d.gapped && lost > 0 && lost == uint64(d.patched.count()) {
-		s.decryptPatched(d, p.opener)
+		s.decryptPatched(d, p.cipher)
 	} else {
 		s.dropPatched(d)
 		s.reportGap(d, p, lost, at)
@@ -169,10 +169,10 @@ func (s *Session) resume(d *direction, p *place, rec []byte, at capture.Position
 	if !p.current {
 		s.enter(d, p.phase)
 		s.install(d, p.keys)
-		s.scratch.keep(d, p.opener)
+		s.scratch.keep(d, p.cipher)
 	}
 	d.seq = p.seq
-	s.opened(d, p.opener, rec, p.kind, p.content, at)
+	s.opened(d, p.cipher, rec, p.kind, p.content, at)
 }
 
 // reportGap reports the records lost between the last one decrypted and a place.
@@ -181,12 +181,12 @@ func (s *Session) resume(d *direction, p *place, rec []byte, at capture.Position
 // lost content can be computed from the bytes and the number of records. It is exact if all of
 // them held application data. Other records come before the first application data of a direction
 // (Finished, session tickets) and at its end (alerts), or change the keys (KeyUpdate).
-func (s *Session) reportGap(d *direction, p *place, lost uint64, at capture.Position) {
+func (s *Session) reportGap(d *side, p *keyMatch, lost uint64, at capture.Position) {
 	first := d.opened == 0 && d.phase == phaseSealed
 	if p.phase != phaseTraffic && p.phase != phaseSealed || lost == 0 || first && lost == 1 {
 		return
 	}
-	over, exact := p.opener.overhead()
+	over, exact := p.cipher.overhead()
 	n := d.missing - int64(lost)*int64(headerSize+over)
 	exact = exact && n >= 0 && p.current && !first && !d.padded && (d.phase == phaseSealed || d.delivered > 0)
 	if n > 0 || !exact {
@@ -195,17 +195,17 @@ func (s *Session) reportGap(d *direction, p *place, lost uint64, at capture.Posi
 }
 
 // estimate returns about how much plaintext is missing.
-func (s *Session) estimate(d *direction) int64 {
+func (s *Session) estimate(d *side) int64 {
 	over := headerSize
-	if d.opener != nil {
-		n, _ := d.opener.overhead()
+	if d.cipher != nil {
+		n, _ := d.cipher.overhead()
 		over += n
 	}
 	return max(d.missing-int64(d.known)*int64(over), 0)
 }
 
 // reportUnresolved reports a loss after which nothing was decrypted.
-func (s *Session) reportUnresolved(d *direction, at capture.Position) {
+func (s *Session) reportUnresolved(d *side, at capture.Position) {
 	s.dropPatched(d)
 	if d.mode != reading || d.missing == 0 || d.phase == phasePlain {
 		return

@@ -47,7 +47,7 @@ func (t *patchedRecords) count() int {
 
 // patch fills a gap of n bytes in the incomplete record in the buffer. It returns how many bytes
 // are missing behind the record. ok is false if the record is given up.
-func (s *Session) patch(d *direction, n int64) (left int64, ok bool) {
+func (s *Session) patch(d *side, n int64) (left int64, ok bool) {
 	h, _ := parseHeader(d.buf)
 	if d.gapped || d.opened == 0 || h.kind != typeData || d.phase != phaseTraffic && d.phase != phaseSealed ||
 		d.keys.suite.bulk == cbc || d.patched.count() >= maxPatched {
@@ -72,7 +72,7 @@ func (s *Session) patch(d *direction, n int64) (left int64, ok bool) {
 }
 
 // holdPatched holds a complete record with holes, and owns its buffer.
-func (s *Session) holdPatched(d *direction, rec []byte, at capture.Position) {
+func (s *Session) holdPatched(d *side, rec []byte, at capture.Position) {
 	t := d.patched
 	t.records = append(t.records, patchedRecord{rec, t.holes, d.seq + d.known, at})
 	t.holes = nil
@@ -83,7 +83,7 @@ func (s *Session) holdPatched(d *direction, rec []byte, at capture.Position) {
 }
 
 // dropPatched gives up the patched records, which cannot be confirmed.
-func (s *Session) dropPatched(d *direction) {
+func (s *Session) dropPatched(d *side) {
 	if d.patched == nil {
 		return
 	}
@@ -99,7 +99,7 @@ func (s *Session) dropPatched(d *direction) {
 }
 
 // decryptPatched passes on the captured bytes of patched records once they are confirmed.
-func (s *Session) decryptPatched(d *direction, o *opener) {
+func (s *Session) decryptPatched(d *side, o *recordCipher) {
 	for i := range d.patched.records {
 		t := &d.patched.records[i]
 		s.decryptOnePatched(d, o, t)
@@ -108,7 +108,7 @@ func (s *Session) decryptPatched(d *direction, o *opener) {
 	d.patched = nil
 }
 
-func (s *Session) decryptOnePatched(d *direction, o *opener, t *patchedRecord) {
+func (s *Session) decryptOnePatched(d *side, o *recordCipher, t *patchedRecord) {
 	start, end := headerSize+o.explicit, len(t.rec)-o.aead.Overhead()
 	exact := !d.padded && (!o.tls13 || d.delivered > 0)
 	if start > end {
@@ -139,7 +139,7 @@ func (s *Session) decryptOnePatched(d *direction, o *opener, t *patchedRecord) {
 }
 
 // deliverPatched passes on the content of a record from start to end, and its holes.
-func (s *Session) deliverPatched(d *direction, t *patchedRecord, start, end int) {
+func (s *Session) deliverPatched(d *side, t *patchedRecord, start, end int) {
 	plaintext := func(p []byte) {
 		if len(p) > 0 {
 			s.info.Decrypted += uint64(len(p))
@@ -170,7 +170,7 @@ func (t *patchedRecord) whole(from, to int) bool {
 }
 
 // decipher decrypts the content of a record in place, without authentication.
-func (o *opener) decipher(sc *Scratch, rec []byte, seq uint64, k *keys) bool {
+func (o *recordCipher) decipher(sc *Scratch, rec []byte, seq uint64, k *keys) bool {
 	nonce := o.nonce(sc, rec, seq)
 	content := rec[headerSize+o.explicit : len(rec)-o.aead.Overhead()]
 	if k.suite.bulk == chacha {

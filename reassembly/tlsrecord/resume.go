@@ -43,7 +43,7 @@ func (s *Secrets) randoms(limit int) (out [][32]byte) {
 // log. Such a session has the master secret of the session that it resumes. crypto/tls, for one,
 // does not log it again. The first protected record, a Finished, shows which secret is right.
 // Other connections are not used: the result would depend on which one was read first.
-func (s *Session) findResumed(d *direction, rec []byte) bool {
+func (s *Session) findResumed(d *side, rec []byte) bool {
 	if s.fullHandshake || d.gapped {
 		return false
 	}
@@ -58,7 +58,7 @@ func (s *Session) findResumed(d *direction, rec []byte) bool {
 
 // identify finds the client random of a session whose ClientHello is lost: its secrets decrypt the
 // server's first protected record. It tries all secrets or none, so their order does not matter.
-func (s *Session) identify(d *direction, rec []byte) bool {
+func (s *Session) identify(d *side, rec []byte) bool {
 	if d.identified || d.gapped || d.opened > 0 || s.suite == nil || s.suite.bulk == unsupported ||
 		s.suite.tls13() != (s.version == versionTLS13) {
 		return false
@@ -88,7 +88,7 @@ func (s *Session) identify(d *direction, rec []byte) bool {
 
 // opens reports whether keys decrypt a record as their first one.
 func (s *Session) opens(k *keys, rec []byte) bool {
-	o, ok := newOpener(k)
+	o, ok := newRecordCipher(k)
 	if !ok {
 		return false
 	}
@@ -97,7 +97,7 @@ func (s *Session) opens(k *keys, rec []byte) bool {
 }
 
 // keys12 derives a direction's keys from a master secret.
-func (s *Session) keys12(d *direction, master *[maxSecretSize]byte) keys {
+func (s *Session) keys12(d *side, master *[maxSecretSize]byte) keys {
 	k := keys12(s.suite, s.version, s.etm && s.suite.bulk == cbc, master[:], &s.info.ClientRandom, &s.serverRandom)
 	if d == s.client() {
 		return k[0]

@@ -20,7 +20,7 @@ type Scratch struct {
 	pseudo [13]byte
 	sum    [64]byte
 	free   [len(bufferSizes)][][]byte
-	live   [liveCiphers]*direction
+	live   [liveCiphers]*side
 	hand   int
 }
 
@@ -60,32 +60,32 @@ func (sc *Scratch) release(b []byte) {
 	}
 }
 
-// opener returns the expanded keys of a direction, or nil if the cryptography library refuses
+// cipher returns the expanded keys of a direction, or nil if the cryptography library refuses
 // them. It may evict those of another direction.
-func (sc *Scratch) opener(d *direction) *opener {
-	if d.opener == nil {
-		o, ok := newOpener(&d.keys)
+func (sc *Scratch) cipher(d *side) *recordCipher {
+	if d.cipher == nil {
+		o, ok := newRecordCipher(&d.keys)
 		if !ok {
 			return nil
 		}
 		sc.keep(d, o)
 	}
-	return d.opener
+	return d.cipher
 }
 
-func (sc *Scratch) keep(d *direction, o *opener) {
+func (sc *Scratch) keep(d *side, o *recordCipher) {
 	sc.drop(d)
 	if old := sc.live[sc.hand]; old != nil {
-		old.opener, old.slot = nil, 0
+		old.cipher, old.slot = nil, 0
 	}
 	sc.live[sc.hand] = d
-	d.opener, d.slot = o, sc.hand+1
+	d.cipher, d.slot = o, sc.hand+1
 	sc.hand = (sc.hand + 1) % liveCiphers
 }
 
-func (sc *Scratch) drop(d *direction) {
+func (sc *Scratch) drop(d *side) {
 	if d.slot > 0 {
 		sc.live[d.slot-1] = nil
 	}
-	d.opener, d.slot = nil, 0
+	d.cipher, d.slot = nil, 0
 }

@@ -16,7 +16,7 @@ const (
 
 // search looks for the next record in the bytes kept and in p. It returns the bytes that it has
 // not searched.
-func (s *Session) search(d *direction, p []byte, at capture.Position) []byte {
+func (s *Session) search(d *side, p []byte, at capture.Position) []byte {
 	n := min(len(p), maxRecord-len(d.buf))
 	b := s.scratch.grow(d.buf, p[:n])
 	rest := p[n:]
@@ -35,13 +35,13 @@ func (s *Session) search(d *direction, p []byte, at capture.Position) []byte {
 		}
 		rec := b[i : i+headerSize+h.size]
 		switch s.candidate(d, rec, at) {
-		case stepWait:
+		case actionWait:
 			s.block(d, at, b[i:], rest)
 			s.scratch.release(b)
 			return nil
-		case stepGo:
+		case actionDecrypt:
 			i += len(rec)
-		case stepNever:
+		case actionGiveUp:
 			if d.searching {
 				d.skipBytes(b[i : i+1])
 				i++
@@ -61,7 +61,7 @@ func (s *Session) search(d *direction, p []byte, at capture.Position) []byte {
 }
 
 // feedLeft processes the bytes behind a search.
-func (s *Session) feedLeft(d *direction, left []byte, at capture.Position) {
+func (s *Session) feedLeft(d *side, left []byte, at capture.Position) {
 	if d.depth++; d.depth > maxNested {
 		s.giveUpSearch(d, at)
 		d.mode = counting
@@ -71,7 +71,7 @@ func (s *Session) feedLeft(d *direction, left []byte, at capture.Position) {
 }
 
 // skipBytes skips bytes without a record to decrypt.
-func (d *direction) skipBytes(p []byte) {
+func (d *side) skipBytes(p []byte) {
 	d.missing += int64(len(p))
 	d.seen += int64(len(p))
 	d.chain.note(p)
@@ -99,24 +99,24 @@ func (s *Session) nextHeader(b []byte) int {
 	}
 }
 
-// candidate tries to decrypt a possible record. It returns stepNever if rec is not a record, or
+// candidate tries to decrypt a possible record. It returns actionGiveUp if rec is not a record, or
 // nothing can be decrypted any more.
-func (s *Session) candidate(d *direction, rec []byte, at capture.Position) step {
+func (s *Session) candidate(d *side, rec []byte, at capture.Position) action {
 	if d.phase == phasePlain {
 		h, _ := parseHeader(rec)
 		s.enterProtected(d, h)
 	}
 	if !d.keyed {
-		if v := s.setKeys(d, rec); v.step != stepGo {
-			if v.step == stepNever {
+		if v := s.setKeys(d, rec); v.action != actionDecrypt {
+			if v.action == actionGiveUp {
 				s.giveUp(d, v.reason, at)
 			}
-			return v.step
+			return v.action
 		}
 	}
-	o := s.scratch.opener(d)
+	o := s.scratch.cipher(d)
 	if o == nil || d.chain != nil && d.chain.iv(o) == nil {
-		return stepNever
+		return actionGiveUp
 	}
 	p, ok, exhausted := s.locate(d, o, rec)
 	switch {
@@ -124,9 +124,9 @@ func (s *Session) candidate(d *direction, rec []byte, at capture.Position) step 
 		d.searching = false
 		d.records++
 		s.resume(d, &p, rec, at)
-		return stepGo
+		return actionDecrypt
 	case exhausted:
 		s.giveUpSearch(d, at)
 	}
-	return stepNever
+	return actionGiveUp
 }

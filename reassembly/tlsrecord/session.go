@@ -45,7 +45,7 @@ type Session struct {
 	receiver Receiver
 	options  *Options
 	scratch  *Scratch
-	dirs     [2]direction // by index: 0 is toServer
+	dirs     [2]side // by index: 0 is toServer
 	info     Info
 
 	// From the hellos.
@@ -86,15 +86,15 @@ func NewSession(secrets *Secrets, r Receiver, o *Options) *Session {
 // Format writes "tls session" for every verb, so logs and errors contain no key material.
 func (s *Session) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("tls session")) }
 
-func (s *Session) dir(toServer bool) *direction {
+func (s *Session) dir(toServer bool) *side {
 	if toServer {
 		return &s.dirs[0]
 	}
 	return &s.dirs[1]
 }
 
-func (s *Session) client() *direction { return &s.dirs[s.clientIndex] }
-func (s *Session) server() *direction { return &s.dirs[s.clientIndex^1] }
+func (s *Session) client() *side { return &s.dirs[s.clientIndex] }
+func (s *Session) server() *side { return &s.dirs[s.clientIndex^1] }
 
 // Data processes the next bytes of a direction. It does not keep or change p.
 func (s *Session) Data(toServer bool, p []byte, at capture.Position) {
@@ -209,7 +209,7 @@ func (s *Session) Info() Info {
 func (s *Session) searching() bool { return s.dirs[0].searching || s.dirs[1].searching }
 
 // giveUp ends the decryption of a direction. The first reason of a session is kept.
-func (s *Session) giveUp(d *direction, reason string, at capture.Position) {
+func (s *Session) giveUp(d *side, reason string, at capture.Position) {
 	if s.info.Reason == "" {
 		s.info.Reason = reason
 	}
@@ -226,7 +226,7 @@ func (s *Session) giveUp(d *direction, reason string, at capture.Position) {
 	d.chain = nil
 }
 
-func (s *Session) release(d *direction) {
+func (s *Session) release(d *side) {
 	s.scratch.drop(d)
 	s.dropPatched(d)
 	s.dropBuffer(d)

@@ -265,16 +265,16 @@ func TestEvictedCiphersAreMadeAgain(t *testing.T) {
 		sc := NewScratch()
 		var got collector
 		s := NewSession(tr.secrets(t), &got, &Options{Scratch: sc})
-		other := &direction{keys: keys{suite: suiteByID(0x1303), version: versionTLS13}}
+		other := &side{keys: keys{suite: suiteByID(0x1303), version: versionTLS13}}
 		for i, p := range tr.pieces {
 			for range liveCiphers {
-				if o, ok := newOpener(&other.keys); !ok || o == nil {
-					t.Fatal("no opener")
+				if o, ok := newRecordCipher(&other.keys); !ok || o == nil {
+					t.Fatal("no cipher")
 				} else {
-					sc.keep(&direction{}, o)
+					sc.keep(&side{}, o)
 				}
 			}
-			if s.dirs[0].opener != nil || s.dirs[1].opener != nil {
+			if s.dirs[0].cipher != nil || s.dirs[1].cipher != nil {
 				t.Fatal("a cipher was not evicted")
 			}
 			s.Data(p.toServer, p.data, frame(i+1))

@@ -13,7 +13,7 @@ const maxSubject = 1024
 // RFC 5246 7.4.2) in the notation of RFC 2253. It returns "" if there is none. It reads nothing
 // else of the certificate, and verifies nothing.
 func subject(body []byte, version uint16) string {
-	r := reader(body)
+	r := helloReader(body)
 	if version == versionTLS13 {
 		r.bytes(r.uint8()) // context
 	}

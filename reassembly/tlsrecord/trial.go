@@ -12,9 +12,9 @@ const (
 	trialCost = 512
 )
 
-// place is the keys and the sequence number that decrypt a record.
-type place struct {
-	opener  *opener
+// keyMatch is the keys and the sequence number that decrypt a record.
+type keyMatch struct {
+	cipher  *recordCipher
 	keys    keys
 	phase   phase
 	seq     uint64
@@ -26,27 +26,27 @@ type place struct {
 // trials is a series of attempts to decrypt one record.
 type trials struct {
 	s         *Session
-	d         *direction
+	d         *side
 	rec       []byte
 	iv        []byte
 	exhausted bool
 }
 
 // open tries one sequence number.
-func (t *trials) open(p *place, seq uint64) bool {
+func (t *trials) open(p *keyMatch, seq uint64) bool {
 	if t.d.spent > trialBase+trialPerByte*t.d.total {
 		t.exhausted = true
 		return false
 	}
 	t.d.spent += trialCost + int64(len(t.rec))
 	var ok bool
-	p.content, p.kind, ok = p.opener.open(t.s.scratch, t.rec, seq, t.iv)
+	p.content, p.kind, ok = p.cipher.open(t.s.scratch, t.rec, seq, t.iv)
 	p.seq = seq
 	return ok
 }
 
 // around tries the numbers of a window, those near its centre first.
-func (t *trials) around(p *place, w window) bool {
+func (t *trials) around(p *keyMatch, w window) bool {
 	for i := range uint64(maxTrials / 2) {
 		up, down := w.centre+i <= w.hi, i > 0 && i <= w.centre-w.lo
 		switch {
@@ -63,7 +63,7 @@ func (t *trials) around(p *place, w window) bool {
 type window struct{ lo, centre, hi uint64 }
 
 // window estimates how many records were lost since the last one decrypted, as sequence numbers.
-func (d *direction) window(o *opener) window {
+func (d *side) window(o *recordCipher) window {
 	if !d.gapped {
 		return window{d.seq + d.known, d.seq + d.known, d.seq + d.known}
 	}
@@ -81,9 +81,9 @@ func (d *direction) window(o *opener) window {
 }
 
 // locate finds the place of a record.
-func (s *Session) locate(d *direction, o *opener, rec []byte) (p place, ok, exhausted bool) {
+func (s *Session) locate(d *side, o *recordCipher, rec []byte) (p keyMatch, ok, exhausted bool) {
 	t := trials{s: s, d: d, rec: rec, iv: d.chain.iv(o)}
-	p = place{opener: o, phase: d.phase, current: true}
+	p = keyMatch{cipher: o, phase: d.phase, current: true}
 	w := d.window(o)
 	if n, has := o.counter(rec); has && d.opened > 0 {
 		// The explicit nonce counts records in most implementations.
@@ -99,12 +99,12 @@ func (s *Session) locate(d *direction, o *opener, rec []byte) (p place, ok, exha
 	}
 	p.current = false
 	for p.phase, p.keys, ok = s.nextKeys(d, d.phase); ok; p.phase, p.keys, ok = s.nextKeys(d, p.phase) {
-		if p.opener, ok = newOpener(&p.keys); !ok {
+		if p.cipher, ok = newRecordCipher(&p.keys); !ok {
 			break
 		}
 		w = window{hi: d.known}
 		if d.gapped {
-			w.hi = uint64(d.missing) / uint64(headerSize+p.opener.smallest())
+			w.hi = uint64(d.missing) / uint64(headerSize+p.cipher.smallest())
 		}
 		if t.around(&p, w) {
 			return p, true, false
@@ -113,21 +113,21 @@ func (s *Session) locate(d *direction, o *opener, rec []byte) (p place, ok, exha
 			break
 		}
 	}
-	return place{}, false, t.exhausted
+	return keyMatch{}, false, t.exhausted
 }
 
 // otherSuites tries the other suites that a secret's size allows, if the ServerHello was lost.
-func (s *Session) otherSuites(t *trials, p *place, w window) bool {
+func (s *Session) otherSuites(t *trials, p *keyMatch, w window) bool {
 	for _, id := range guesses {
 		g := suiteByID(id)
 		if g == t.d.keys.suite || g.prf != t.d.keys.suite.prf {
 			continue
 		}
 		k, ok := keys13(g, t.d.keys.secret[:g.size13()]), false
-		if p.opener, ok = newOpener(&k); ok && t.around(p, w) {
+		if p.cipher, ok = newRecordCipher(&k); ok && t.around(p, w) {
 			s.suite, s.suiteID = g, id
 			t.d.keys = k
-			s.scratch.keep(t.d, p.opener)
+			s.scratch.keep(t.d, p.cipher)
 			return true
 		}
 	}
@@ -136,7 +136,7 @@ func (s *Session) otherSuites(t *trials, p *place, w window) bool {
 
 // nextKeys returns the keys that follow those of a phase, if the message that announced them was
 // lost.
-func (s *Session) nextKeys(d *direction, after phase) (p phase, k keys, ok bool) {
+func (s *Session) nextKeys(d *side, after phase) (p phase, k keys, ok bool) {
 	traffic := labelServerTraffic
 	if d == s.client() {
 		traffic = labelClientTraffic

@@ -11,15 +11,15 @@ const maxWaiting = 64 << 10
 type waiting struct {
 	data   []byte // from off on
 	off    int
-	marks  []mark // the parts of data, from first on
+	marks  []packetBytes // the parts of data, from first on
 	first  int
 	since  int64  // packet time of the first wait in nanoseconds
 	stamp  uint64 // Session.stamp when it was last found blocked
 	secret bool   // it waits for secrets, not for a hello
 }
 
-// mark is the bytes of data from one packet, or a gap.
-type mark struct {
+// packetBytes is the bytes of data from one packet, or a gap.
+type packetBytes struct {
 	n   int64
 	gap bool
 	at  capture.Position
@@ -29,7 +29,7 @@ type mark struct {
 func (s *Session) stamp() uint64 { return s.progress + s.secrets.changes() }
 
 // block holds a record that cannot be read yet, and behind, the bytes that follow it.
-func (s *Session) block(d *direction, at capture.Position, rec, behind []byte) {
+func (s *Session) block(d *side, at capture.Position, rec, behind []byte) {
 	d.blocked = true
 	w := d.queue(at)
 	w.stamp = s.stamp()
@@ -39,12 +39,12 @@ func (s *Session) block(d *direction, at capture.Position, rec, behind []byte) {
 }
 
 // enqueue holds bytes of a blocked direction, as far as the limits allow.
-func (s *Session) enqueue(d *direction, p []byte, at capture.Position) {
+func (s *Session) enqueue(d *side, p []byte, at capture.Position) {
 	w := d.queue(at)
 	n := s.secrets.reserve(min(len(p), max(maxWaiting-(len(w.data)-w.off), 0)))
 	if n > 0 {
 		w.data = append(w.data, p[:n]...)
-		w.marks = append(w.marks, mark{n: int64(n), at: at})
+		w.marks = append(w.marks, packetBytes{n: int64(n), at: at})
 	}
 	if dropped := len(p) - n; dropped > 0 {
 		s.info.Undecrypted += uint64(dropped)
@@ -61,7 +61,7 @@ func (s *Session) enqueue(d *direction, p []byte, at capture.Position) {
 }
 
 // awaited returns the direction whose hello is missing.
-func (s *Session) awaited() *direction {
+func (s *Session) awaited() *side {
 	if !s.hasClient {
 		return s.client()
 	}
@@ -69,16 +69,16 @@ func (s *Session) awaited() *direction {
 }
 
 // enqueueGap holds a gap of a blocked direction.
-func (d *direction) enqueueGap(n int64, at capture.Position) {
+func (d *side) enqueueGap(n int64, at capture.Position) {
 	w := d.queue(at)
 	if i := len(w.marks) - 1; i >= w.first && w.marks[i].gap {
 		w.marks[i].n += n
 		return
 	}
-	w.marks = append(w.marks, mark{n: n, gap: true, at: at})
+	w.marks = append(w.marks, packetBytes{n: n, gap: true, at: at})
 }
 
-func (d *direction) queue(at capture.Position) *waiting {
+func (d *side) queue(at capture.Position) *waiting {
 	if d.wait == nil {
 		d.wait = &waiting{since: at.Time}
 	}
@@ -107,7 +107,7 @@ func (s *Session) advance(at capture.Position) {
 
 // unblocked returns the direction to continue with, nil for none. It is the one whose next bytes
 // have the earlier packet, so requests come before their responses.
-func (s *Session) unblocked() (next *direction) {
+func (s *Session) unblocked() (next *side) {
 	stamp := s.stamp()
 	for i := range s.dirs {
 		d := &s.dirs[i]
@@ -122,7 +122,7 @@ func (s *Session) unblocked() (next *direction) {
 }
 
 // drain processes the next part of what a direction holds.
-func (s *Session) drain(d *direction) {
+func (s *Session) drain(d *side) {
 	w := d.wait
 	d.wait, d.blocked = nil, false
 	m := w.marks[w.first]
@@ -146,7 +146,7 @@ func (s *Session) drain(d *direction) {
 }
 
 // dropWaiting drops what a direction holds.
-func (s *Session) dropWaiting(d *direction) {
+func (s *Session) dropWaiting(d *side) {
 	if w := d.wait; w != nil {
 		s.secrets.reserve(-(len(w.data) - w.off))
 	}

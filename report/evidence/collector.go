@@ -85,10 +85,10 @@ type exhibit struct {
 	size    int
 	// following is how many more packets after the outcome are added.
 	following int
-	// opener is the sender of the first packet. client is the client, if known. kafka says that
+	// initiator is the sender of the first packet. client is the client, if known. kafka says that
 	// the connection is Kafka.
-	opener, client netip.AddrPort
-	kafka          bool
+	initiator, client netip.AddrPort
+	kafka             bool
 	// wanted are the requests for which it is kept.
 	wanted  []wanted
 	adverts []capture.Position
@@ -123,15 +123,15 @@ type proof struct {
 	at      capture.Position
 	stream  uint32
 	streams []uint32 // of all exhibits that it needs
-	marks   []mark
+	marks   []packetComment
 }
 
 func (p proof) compare(o proof) int {
 	return cmp.Or(p.at.Compare(o.at), cmp.Compare(p.stream, o.stream))
 }
 
-// mark is a comment on a packet. The code of the finding replaces %s in it.
-type mark struct {
+// packetComment is a comment on a packet. The code of the finding replaces %s in it.
+type packetComment struct {
 	at   capture.Position
 	text string
 }
@@ -222,7 +222,7 @@ func (e *Collector) keep(stream uint32, from, to capture.Position, who party) *e
 	x := e.exhibits[stream]
 	switch {
 	case x == nil:
-		x = &exhibit{record: c, opener: c.opener()}
+		x = &exhibit{record: c, initiator: c.initiator()}
 		e.exhibits[stream] = x
 	case x.record != c: // it was evicted meanwhile
 		return nil
@@ -417,9 +417,9 @@ func (e *Collector) Exchange(id ID, x *decode.Exchange) {
 		if l := e.addresses[x.Endpoint()]; l != nil && l.hasRefused {
 			e.useHead(p, l.refused, false) // without it, the restart would be unknown
 		}
-		p.marks = append(p.marks, mark{x.Request, "%s " + requestMark(x)})
+		p.marks = append(p.marks, packetComment{x.Request, "%s " + requestMark(x)})
 		if text := outcomeMark(x.Outcome); text != "" {
-			p.marks = append(p.marks, mark{to, "%s " + text})
+			p.marks = append(p.marks, packetComment{to, "%s " + text})
 		}
 	})
 }
@@ -432,18 +432,18 @@ func (e *Collector) After(id ID, refused, x *decode.Exchange) {
 	if i < 0 || !e.use(&kept[i], x.Stream, x.Request, x.Decided, partyOf(x)) {
 		return
 	}
-	kept[i].marks = append(kept[i].marks, mark{x.Decided, "%s answered, after the request that was refused"})
+	kept[i].marks = append(kept[i].marks, packetComment{x.Decided, "%s answered, after the request that was refused"})
 }
 
 // Connection keeps the packets of a connection that is an occurrence of a finding.
 func (e *Collector) Connection(id ID, c *decode.Connection) {
-	end, marks := c.Last, []mark{{c.First, "%s: this connection"}}
+	end, marks := c.Last, []packetComment{{c.First, "%s: this connection"}}
 	if c.End.Kind == reassembly.Closed || c.End.Kind == reassembly.Reset {
 		by := "client"
 		if c.End.By == reassembly.ToClient {
 			by = "broker"
 		}
-		end, marks = c.End.At, append(marks, mark{c.End.At, "%s the " + by + " ends the connection"})
+		end, marks = c.End.At, append(marks, packetComment{c.End.At, "%s the " + by + " ends the connection"})
 	}
 	// Up to the last packet: TLS announces the end some packets before TCP does, and counts
 	// only with the end of TCP.
@@ -454,7 +454,7 @@ func (e *Collector) Connection(id ID, c *decode.Connection) {
 func (e *Collector) Change(id ID, a *decode.Advertisement, before *decode.Ranges, difference string) {
 	e.prove(id, a.At, a.Stream, a.At, a.At, party{client: a.Client, kafka: true}, func(p *proof) {
 		e.borrow(p, a.Endpoint(), before)
-		p.marks = append(p.marks, mark{a.At, "%s differs from the answer before: " + difference})
+		p.marks = append(p.marks, packetComment{a.At, "%s differs from the answer before: " + difference})
 	})
 }
 

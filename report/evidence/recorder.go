@@ -74,8 +74,8 @@ func (s *seen) text() []byte {
 	return s.data[from : from+int(min(int64(s.wire), int64(len(s.data)-from)))]
 }
 
-// entry is a packet of the window. Its data is in the window's memory.
-type entry struct {
+// keptPacket is a packet of the window. Its data is in the window's memory.
+type keptPacket struct {
 	seen
 	record *record
 	// start is how many bytes had been written to the window's memory before it.
@@ -110,7 +110,7 @@ type recorder struct {
 	memory []byte
 	// written counts the bytes written to memory, including the unused bytes at its end.
 	written int64
-	ring    []entry
+	ring    []keptPacket
 	// The window has the packets with numbers from first up to but not including next.
 	first, next uint64
 	records     map[uint32]*record
@@ -121,16 +121,16 @@ type recorder struct {
 }
 
 func newRecorder() recorder {
-	return recorder{memory: make([]byte, windowBytes), ring: make([]entry, windowPackets), records: map[uint32]*record{}}
+	return recorder{memory: make([]byte, windowBytes), ring: make([]keptPacket, windowPackets), records: map[uint32]*record{}}
 }
 
-func (r *recorder) take(stream uint32, p *capture.Packet, s *capture.Segment) (*record, *entry) {
+func (r *recorder) take(stream uint32, p *capture.Packet, s *capture.Segment) (*record, *keptPacket) {
 	c := r.record(stream)
 	at, start := r.room(len(p.Data))
 	data := r.memory[at : at+len(p.Data) : at+len(p.Data)]
 	copy(data, p.Data)
 	e := &r.ring[r.next%windowPackets]
-	*e = entry{record: c, before: c.newest, start: start, seen: newSeen(p, s)}
+	*e = keptPacket{record: c, before: c.newest, start: start, seen: newSeen(p, s)}
 	if c.packets == 0 {
 		c.openerAddr, c.openerPort = s.Src, s.SrcPort
 	}
@@ -155,7 +155,7 @@ func newSeen(p *capture.Packet, s *capture.Segment) seen {
 	return l
 }
 
-func (c *record) opener() netip.AddrPort {
+func (c *record) initiator() netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom16(c.openerAddr).Unmap(), c.openerPort)
 }
 
@@ -197,7 +197,7 @@ func (r *recorder) popWindow() {
 	}
 }
 
-func (r *recorder) keepLast(c *record, e *entry) {
+func (r *recorder) keepLast(c *record, e *keptPacket) {
 	c.tail = append(c.tail, e.clone())
 	c.tailSize += len(e.data)
 	r.kept += e.cost()

@@ -41,7 +41,7 @@ type piece struct {
 	owner *seen
 }
 
-type direction struct {
+type sideBytes struct {
 	pieces  []piece
 	islands []*island
 	// whole: offset 0 is the first byte of the connection.
@@ -81,7 +81,7 @@ func (s *scrubber) connection(x *exhibit) (encrypted bool) {
 }
 
 // prefaces scrubs the prefaces of the connection, and removes them from dirs.
-func (s *scrubber) prefaces(dirs *[2]direction) {
+func (s *scrubber) prefaces(dirs *[2]sideBytes) {
 	asked, answered := &dirs[reassembly.ToBroker], &dirs[reassembly.ToClient]
 	for n := 0; n == 0 || len(asked.first()) > 0; {
 		var kind reassembly.PrefaceKind
@@ -96,7 +96,7 @@ func (s *scrubber) prefaces(dirs *[2]direction) {
 }
 
 // skip removes the first n bytes. The other bytes become a stream of their own in the same memory.
-func (d *direction) skip(n int) {
+func (d *sideBytes) skip(n int) {
 	behind := make([]*island, 0, len(d.islands))
 	for i, old := range d.islands {
 		c := &island{at: old.at - int64(n), bytes: old.bytes, starts: old.starts}
@@ -114,8 +114,8 @@ func (d *direction) skip(n int) {
 }
 
 // directions returns the payload of the packets by direction, the client's first.
-func (x *exhibit) directions() [2]direction {
-	var dirs [2]direction
+func (x *exhibit) directions() [2]sideBytes {
+	var dirs [2]sideBytes
 	client := x.clientIsBack()
 	var next [2]uint32
 	var offset [2]int64
@@ -156,11 +156,11 @@ func (x *exhibit) clientIsBack() bool {
 			return !p.back
 		}
 	}
-	return x.client.IsValid() && x.client != x.opener
+	return x.client.IsValid() && x.client != x.initiator
 }
 
 // assemble orders the pieces and joins them. Of retransmitted bytes it uses the first copy.
-func (d *direction) assemble() {
+func (d *sideBytes) assemble() {
 	order := slices.Clone(d.pieces)
 	slices.SortStableFunc(order, func(a, b piece) int { return cmp.Compare(a.at, b.at) })
 	var last *island
@@ -183,7 +183,7 @@ func (d *direction) assemble() {
 	}
 }
 
-func (d *direction) writeBack() {
+func (d *sideBytes) writeBack() {
 	for _, p := range d.pieces {
 		before := slices.Clone(p.text)
 		clear(p.text)
@@ -197,14 +197,14 @@ func (d *direction) writeBack() {
 }
 
 // clear overwrites all islands from the one with an index on.
-func (d *direction) clear(from int) {
+func (d *sideBytes) clear(from int) {
 	for _, i := range d.islands[from:] {
 		clear(i.bytes)
 	}
 }
 
 // first returns the beginning of the stream; nil if it is missing.
-func (d *direction) first() []byte {
+func (d *sideBytes) first() []byte {
 	if d.whole && len(d.islands) > 0 && d.islands[0].at == 0 {
 		return d.islands[0].bytes
 	}
@@ -212,7 +212,7 @@ func (d *direction) first() []byte {
 }
 
 // asks reports whether the stream begins with a Kafka request.
-func (d *direction) asks() bool { return looksLikeRequest(d.first()) }
+func (d *sideBytes) asks() bool { return looksLikeRequest(d.first()) }
 
 // conversation scrubs the Kafka frames of a connection.
 type conversation struct {
@@ -225,7 +225,7 @@ type conversation struct {
 	tokens bool
 }
 
-func (c *conversation) messages(d *direction, way reassembly.Direction) {
+func (c *conversation) messages(d *sideBytes, way reassembly.Direction) {
 	at := int64(-1) // stream offset of the next frame; -1 if unknown
 	if d.whole {
 		at = 0

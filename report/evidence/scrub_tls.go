@@ -37,7 +37,7 @@ func isRecord(b []byte) bool {
 
 // speaksTLS reports whether the direction begins with a TLS record. If its beginning is missing,
 // the first available bytes must begin with one.
-func (d *direction) speaksTLS() bool {
+func (d *sideBytes) speaksTLS() bool {
 	if b := d.first(); b != nil {
 		return isRecord(b)
 	}
@@ -46,7 +46,7 @@ func (d *direction) speaksTLS() bool {
 
 // records scrubs a direction with TLS. Without pseudonyms nothing changes: the secret parts are
 // encrypted. With pseudonyms only record headers, hellos and plaintext alerts remain.
-func (s *scrubber) records(d *direction) {
+func (s *scrubber) records(d *sideBytes) {
 	if s.names == nil {
 		return
 	}

@@ -87,7 +87,7 @@ type address struct {
 	// muted are the times at which it sent no byte after a ClientHello.
 	muted spans
 	// ends are the connections that it closed or reset.
-	ends []end
+	ends []brokerEnd
 	// largest is the size in bytes of the largest request that it answered.
 	largest   int64
 	largestAt capture.Position
@@ -100,8 +100,8 @@ type address struct {
 	sessionAge int64
 	// hasLimit: it stated the lifetime of a SASL session.
 	hasLimit bool
-	// clear is the latest answer to Kafka in plaintext. tls is the beginning of the first connection
-	// on which a handshake completed, or that it answered with TLS.
+	// clear is the latest answer to Kafka in plaintext. tls is the beginning of the first
+	// connection on which a handshake completed, or that it answered with TLS.
 	clear, tls capture.Position
 	// foreign: it answered in another protocol. unwraps: it answered a request behind a preface.
 	foreign, unwraps bool
@@ -113,8 +113,8 @@ type advert struct {
 	span
 }
 
-// end is a connection that the broker closed or reset.
-type end struct {
+// brokerEnd is a connection that the broker closed or reset.
+type brokerEnd struct {
 	at capture.Position
 	// idle: no request was open, and nothing had been sent for idlePause.
 	idle   bool
@@ -342,7 +342,7 @@ func (b *Book) ended(a *address, s *stream, c *decode.Connection) {
 	}
 	s.isNeeded = true
 	quiet := c.End.At.Time - max(c.LastRequest.Time, c.LastAnswer.Time, c.First.Time)
-	a.ends = append(a.ends, end{
+	a.ends = append(a.ends, brokerEnd{
 		at: c.End.At, stream: s, outstanding: c.Unanswered > 0,
 		idle: c.Unanswered == 0 && quiet >= idlePause,
 	})

@@ -56,7 +56,7 @@ func (v *view) join(signs []restart) []restart {
 // limit.
 func (v *view) endedTogether() []restart {
 	ends := slices.Clone(v.ends)
-	slices.SortStableFunc(ends, func(x, y end) int { return cmp.Compare(x.at.Time, y.at.Time) })
+	slices.SortStableFunc(ends, func(x, y brokerEnd) int { return cmp.Compare(x.at.Time, y.at.Time) })
 	var signs []restart
 	for i := 0; i < len(ends); {
 		j, innocent := i+1, 0
@@ -77,7 +77,7 @@ func (v *view) endedTogether() []restart {
 }
 
 // isInnocent reports whether no request of the client explains why the broker ended a connection.
-func (v *view) isInnocent(e *end) bool {
+func (v *view) isInnocent(e *brokerEnd) bool {
 	k := e.stream.culprit
 	if k == nil {
 		return !e.outstanding
@@ -123,7 +123,7 @@ func (b *Book) Restarted(at decode.Endpoint) bool {
 	}
 	for i := 1; i < len(v.adverts); i++ {
 		from, to := v.adverts[i-1].to.Time, v.adverts[i].from.Time
-		ended := slices.ContainsFunc(v.ends, func(e end) bool { return e.at.Time > from && e.at.Time < to })
+		ended := slices.ContainsFunc(v.ends, func(e brokerEnd) bool { return e.at.Time > from && e.at.Time < to })
 		if v.livedOn(from, to) || !ended && !v.unserved.during(from, to) {
 			return false
 		}

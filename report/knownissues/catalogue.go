@@ -35,9 +35,9 @@ var confidenceNames = [...]string{noMatch: "", Possible: model.MatchPossible, Li
 // String returns "certain", "likely" or "possible"; empty for no match.
 func (c Confidence) String() string { return confidenceNames[c] }
 
-// subject is a finding that known issues are compared with. Text from the wire may have any length
-// and any bytes.
-type subject struct {
+// candidate is a finding that known issues are compared with. Text from the wire may have any
+// length and any bytes.
+type candidate struct {
 	*model.Finding
 	// client is the zero value for none, clientID empty for none.
 	client   model.FindingClient
@@ -131,15 +131,15 @@ type issueClient struct {
 	Because text       `yaml:"because"`
 }
 
-// Match returns the issue that matches a finding best, and its confidence; false for none. Issues of
-// a user's file precede the built-in ones with any confidence. Within a file the highest confidence
-// wins, then the first issue. isAnswered: the address answered other requests. serverName is the
-// host name that the client requested (SNI); empty if unknown.
+// Match returns the issue that matches a finding best, and its confidence; false for none. Issues
+// of a user's file precede the built-in ones with any confidence. Within a file the highest
+// confidence wins, then the first issue. isAnswered: the address answered other requests.
+// serverName is the host name that the client requested (SNI); empty if unknown.
 func (k *Catalogue) Match(f *model.Finding, isAnswered bool, serverName string) (model.KnownIssue, Confidence, bool) {
 	if k == nil {
 		return model.KnownIssue{}, noMatch, false
 	}
-	m := subject{Finding: f, broker: f.Advertised, isAnswered: isAnswered, serverName: serverName}
+	m := candidate{Finding: f, broker: f.Advertised, isAnswered: isAnswered, serverName: serverName}
 	if f.IsOnTarget() {
 		m.broker = f.Target
 	}
@@ -180,7 +180,7 @@ func (k *Catalogue) ByID(id string) (model.KnownIssue, bool) {
 }
 
 // match returns the confidence that m shows i, and why it is not certain.
-func (k *Catalogue) match(i *issue, m *subject) (Confidence, string) {
+func (k *Catalogue) match(i *issue, m *candidate) (Confidence, string) {
 	if !slices.ContainsFunc(i.Codes, func(c placedText) bool { return c.text == m.Code }) || !i.sentIn(m) || !i.hasOutcome(m) {
 		return noMatch, ""
 	}
@@ -194,7 +194,7 @@ func (k *Catalogue) match(i *issue, m *subject) (Confidence, string) {
 	return c, why
 }
 
-func (i *issue) sentIn(m *subject) bool {
+func (i *issue) sentIn(m *candidate) bool {
 	if len(i.Sent) == 0 {
 		return true
 	}
@@ -204,7 +204,7 @@ func (i *issue) sentIn(m *subject) bool {
 }
 
 // hasOutcome reports whether a request of m had an outcome that the issue lists.
-func (i *issue) hasOutcome(m *subject) bool {
+func (i *issue) hasOutcome(m *candidate) bool {
 	if len(i.Outcomes) == 0 || m.IsOnTarget() {
 		return true
 	}
@@ -212,7 +212,7 @@ func (i *issue) hasOutcome(m *subject) bool {
 }
 
 // rangeFits returns the highest confidence that the broker's range allows.
-func (i *issue) rangeFits(m *subject) Confidence {
+func (i *issue) rangeFits(m *candidate) Confidence {
 	if len(i.Range) == 0 {
 		return Certain
 	}
@@ -228,7 +228,7 @@ func (i *issue) rangeFits(m *subject) Confidence {
 }
 
 // bestClient returns the confidence that client or broker has the bug, and why it is not certain.
-func (k *Catalogue) bestClient(i *issue, m *subject) (best Confidence, why string) {
+func (k *Catalogue) bestClient(i *issue, m *candidate) (best Confidence, why string) {
 	for n := range i.Clients {
 		if c, reason := i.Clients[n].match(m); c > best {
 			best, why = c, reason
@@ -250,7 +250,7 @@ func (k *Catalogue) isDefault(clientID string) bool {
 }
 
 // match returns the confidence that c sent the requests of m, and why it is not certain.
-func (c *issueClient) match(m *subject) (Confidence, string) {
+func (c *issueClient) match(m *candidate) (Confidence, string) {
 	if c.Name != "" && m.client.SoftwareName == string(c.Name) {
 		switch {
 		case !c.versionFits(m.client.SoftwareVersion):
@@ -322,7 +322,7 @@ type rangeCondition struct {
 	sent    bool
 }
 
-func (c rangeCondition) holds(m *subject) bool {
+func (c rangeCondition) holds(m *candidate) bool {
 	end, operand := m.broker.Min, c.operand
 	if c.ofMax {
 		end = m.broker.Max

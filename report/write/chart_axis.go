@@ -31,7 +31,7 @@ const (
 	axisLeft, axisRight = 2, 97
 )
 
-type moment struct {
+type axisMark struct {
 	model.Time
 	// Minor: the connection has no findings, while others have some. It gets less space.
 	Minor bool
@@ -42,11 +42,11 @@ type moment struct {
 const maxMinorShare = 0.25
 
 // newTimeAxis returns an axis for moments. It sorts them.
-func newTimeAxis(moments []moment) *timeAxis {
-	slices.SortFunc(moments, func(a, b moment) int {
+func newTimeAxis(moments []axisMark) *timeAxis {
+	slices.SortFunc(moments, func(a, b axisMark) int {
 		return cmp.Or(cmp.Compare(a.Time, b.Time), model.TrueFirst(b.Minor, a.Minor))
 	})
-	moments = slices.CompactFunc(moments, func(a, b moment) bool { return a.Time == b.Time })
+	moments = slices.CompactFunc(moments, func(a, b axisMark) bool { return a.Time == b.Time })
 	major := 0
 	for _, m := range moments {
 		if !m.Minor {

@@ -27,9 +27,9 @@ func position(t testing.TB, percent string) float64 {
 func TestTimeAxisKeepsTheOrderWithinThePicture(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for round := range 200 {
-		moments := []moment{}
+		moments := []axisMark{}
 		for range 1 + random.IntN(2*maxStretched) {
-			moments = append(moments, moment{instant(time.Duration(random.ExpFloat64() * float64(time.Hour) / float64(1+round*round*round))), random.IntN(3) == 0})
+			moments = append(moments, axisMark{instant(time.Duration(random.ExpFloat64() * float64(time.Hour) / float64(1+round*round*round))), random.IntN(3) == 0})
 		}
 		given := slices.Clone(moments)
 		a := newTimeAxis(moments)
@@ -48,18 +48,18 @@ func TestTimeAxisKeepsTheOrderWithinThePicture(t *testing.T) {
 }
 
 func TestTimeAxisTellsMillisecondsApartBesideAnHour(t *testing.T) {
-	a := newTimeAxis([]moment{{instant(0), false}, {instant(time.Millisecond), false}, {instant(time.Hour), false}})
+	a := newTimeAxis([]axisMark{{instant(0), false}, {instant(time.Millisecond), false}, {instant(time.Hour), false}})
 	if !a.Stretched || a.x(instant(time.Millisecond))-a.x(instant(0)) < 10 {
 		t.Errorf("a millisecond is drawn as %.1f %% of the width", a.x(instant(time.Millisecond))-a.x(instant(0)))
 	}
 }
 
 func TestTimeAxisGivesConnectionsWithFindingsTheRoom(t *testing.T) {
-	moments := []moment{{instant(0), false}, {instant(time.Second), false}}
+	moments := []axisMark{{instant(0), false}, {instant(time.Second), false}}
 	for i := range 1000 {
-		moments = append(moments, moment{instant(2*time.Second + time.Duration(i)*time.Millisecond), true})
+		moments = append(moments, axisMark{instant(2*time.Second + time.Duration(i)*time.Millisecond), true})
 	}
-	moments = append(moments, moment{instant(10 * time.Second), false})
+	moments = append(moments, axisMark{instant(10 * time.Second), false})
 	a := newTimeAxis(moments)
 	if !a.Stretched || a.x(instant(time.Second)) < 10 {
 		t.Errorf("stretched %v; the finding is at %.1f %%, pressed to the edge by a busy connection", a.Stretched, a.x(instant(time.Second)))
@@ -67,9 +67,9 @@ func TestTimeAxisGivesConnectionsWithFindingsTheRoom(t *testing.T) {
 }
 
 func TestTimeAxisIsEvenWithManyMoments(t *testing.T) {
-	var moments []moment
+	var moments []axisMark
 	for i := range maxStretched + 1 {
-		moments = append(moments, moment{instant(time.Duration(i) * time.Second), false})
+		moments = append(moments, axisMark{instant(time.Duration(i) * time.Second), false})
 	}
 	a := newTimeAxis(moments)
 	middle := a.x(instant(maxStretched / 2 * time.Second))
@@ -87,7 +87,7 @@ func TestTimeAxisIsEvenWithManyMoments(t *testing.T) {
 }
 
 func TestTimeAxisOfOneMoment(t *testing.T) {
-	a := newTimeAxis([]moment{{instant(0), false}, {instant(0), true}})
+	a := newTimeAxis([]axisMark{{instant(0), false}, {instant(0), true}})
 	if x := a.x(instant(0)); x != axisLeft || len(a.ticks()) != 1 {
 		t.Errorf("the only moment is at %v, with the ticks %v", x, a.ticks())
 	}
@@ -95,9 +95,9 @@ func TestTimeAxisOfOneMoment(t *testing.T) {
 
 // TestTicksAreToldApart: times within a second, a minute after the first, have different labels.
 func TestTicksAreToldApart(t *testing.T) {
-	var moments []moment
+	var moments []axisMark
 	for i := range 40 {
-		moments = append(moments, moment{instant(time.Duration(i)*time.Millisecond + time.Duration(i/20)*time.Minute), false})
+		moments = append(moments, axisMark{instant(time.Duration(i)*time.Millisecond + time.Duration(i/20)*time.Minute), false})
 	}
 	seen := map[string]bool{}
 	for _, tick := range newTimeAxis(moments).ticks() {
@@ -120,10 +120,10 @@ func TestLaneDrawsEachRequestOnceAndKeepsKindsApart(t *testing.T) {
 	r := hugeReport(100, 10)
 	for i := range r.Timeline.Lanes {
 		l := &r.Timeline.Lanes[i]
-		var moments []moment
+		var moments []axisMark
 		want := map[string]uint64{}
 		for j := range l.Events {
-			moments = append(moments, moment{l.Events[j].Time, false})
+			moments = append(moments, axisMark{l.Events[j].Time, false})
 			want[eventKind(&l.Events[j])]++
 		}
 		axis := newTimeAxis(moments)
@@ -146,7 +146,7 @@ func TestLaneLabelsTheErrorRatherThanTheWarning(t *testing.T) {
 	l := brokenLane(1, 0, 1)
 	l.Events = append(l.Events, event(99, 105*time.Millisecond, 3, "Metadata", 11, nil, "unknown", "closed", "KV2001"))
 	var labels []string
-	for _, m := range laneMarks(&l, newTimeAxis([]moment{{instant(0), false}, {instant(900 * time.Microsecond), false}, {instant(104 * time.Millisecond), false}, {instant(105 * time.Millisecond), false}, {instant(time.Hour), false}})) {
+	for _, m := range laneMarks(&l, newTimeAxis([]axisMark{{instant(0), false}, {instant(900 * time.Microsecond), false}, {instant(104 * time.Millisecond), false}, {instant(105 * time.Millisecond), false}, {instant(time.Hour), false}})) {
 		if m.Label != "" {
 			labels = append(labels, m.Label)
 		}

@@ -147,16 +147,16 @@ func newPanel(r *model.Report, lanes []*model.Lane) timelinePanel {
 // laneMoments returns the times to show. Lanes without findings are minor if others have findings.
 // With onlyFindings, all requests outside findings are also minor. The important request and the
 // close after it are then visible among thousands of requests.
-func laneMoments(lanes []*model.Lane, onlyFindings bool) []moment {
+func laneMoments(lanes []*model.Lane, onlyFindings bool) []axisMark {
 	flagged := slices.ContainsFunc(lanes, func(l *model.Lane) bool { return l.Flagged })
-	var out []moment
+	var out []axisMark
 	for _, l := range lanes {
 		minor := flagged && !l.Flagged
-		out = append(out, moment{l.First, minor}, moment{l.Last, minor})
+		out = append(out, axisMark{l.First, minor}, axisMark{l.Last, minor})
 		for i := range l.Events {
 			e := &l.Events[i]
 			plain := minor || onlyFindings && e.Code == ""
-			out = append(out, moment{e.Time, plain}, moment{e.Until, plain})
+			out = append(out, axisMark{e.Time, plain}, axisMark{e.Until, plain})
 		}
 	}
 	return out

@@ -30,7 +30,7 @@ type pageView struct {
 	// MoreCaptures and the other More fields count the unlisted entries.
 	MoreCaptures uint64
 	Evidence     phrase
-	Facts        []fact
+	Facts        []namedValue
 	Coverage     phrase
 
 	Findings     []findingView
@@ -54,12 +54,12 @@ type pageView struct {
 
 	Notes          []note
 	NothingMissing string
-	Steps          []step
+	Steps          []instruction
 	Remark         phrase
 	Tool           string
 }
 
-type fact struct{ Name, Value string }
+type namedValue struct{ Name, Value string }
 
 func newPageView(r *model.Report) *pageView {
 	ids := idMaker{}
@@ -96,19 +96,19 @@ func state(r *model.Report) (state, name string) {
 	return "good", "Nothing found"
 }
 
-func facts(r *model.Report) []fact {
+func facts(r *model.Report) []namedValue {
 	s := &r.Summary
-	out := []fact{
+	out := []namedValue{
 		{"Requests", words.Number(s.Requests)},
 		{"Checked", words.Number(s.RequestsChecked)},
 		{"Kafka connections", words.Number(s.KafkaStreams)},
 	}
 	if s.EncryptedStreams > 0 {
-		out = append(out, fact{"Encrypted", words.Number(s.EncryptedStreams)})
+		out = append(out, namedValue{"Encrypted", words.Number(s.EncryptedStreams)})
 	}
-	out = append(out, fact{"Brokers", words.Number(uint64(len(r.Brokers)))}, fact{"Client programs", words.Number(uint64(len(r.Clients)))})
+	out = append(out, namedValue{"Brokers", words.Number(uint64(len(r.Brokers)))}, namedValue{"Client programs", words.Number(uint64(len(r.Clients)))})
 	if first, last := model.InputSpan(r.Captures); first != nil {
-		out = append(out, fact{"Time covered", words.Humane(time.Duration(*last - *first))})
+		out = append(out, namedValue{"Time covered", words.Humane(time.Duration(*last - *first))})
 	}
 	return out
 }

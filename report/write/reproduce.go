@@ -14,7 +14,7 @@ import (
 // How a reader reproduces the results: Wireshark display filters, and commands for kafkavet and
 // tshark. They were tried with tshark 4.0. All field names exist in Wireshark since 3.0.
 
-type step struct {
+type instruction struct {
 	// What says what the command shows.
 	What    string
 	Command string
@@ -220,9 +220,9 @@ func alternatives(field string, values []uint64) string {
 	return strings.Join(parts, " || ")
 }
 
-func reproduce(r *model.Report) []step {
+func reproduce(r *model.Report) []instruction {
 	r = reportForCommands(r)
-	steps := []step{
+	steps := []instruction{
 		{"The whole analysis", "kafkavet analyze" + rangeFlags(r, true) + kafkavetFiles(r)},
 		{"Every request, one a line", "kafkavet requests" + rangeFlags(r, false) + kafkavetFiles(r)},
 	}
@@ -231,13 +231,13 @@ func reproduce(r *model.Report) []step {
 	}
 	for i := range r.Findings {
 		if streams := streamsFilter(r.Findings[i].Occurrences); streams != "" {
-			return append(steps, step{"These connections", tshark(r, 0, fmt.Sprintf("-Y '%s'", streams))})
+			return append(steps, instruction{"These connections", tshark(r, 0, fmt.Sprintf("-Y '%s'", streams))})
 		}
 	}
 	if r.Summary.Requests > 0 {
-		return append(steps, step{"All Kafka messages", tshark(r, 0, "-Y kafka")})
+		return append(steps, instruction{"All Kafka messages", tshark(r, 0, "-Y kafka")})
 	}
-	return append(steps, step{"All TCP connections", tshark(r, 0, "-q -z conv,tcp")})
+	return append(steps, instruction{"All TCP connections", tshark(r, 0, "-q -z conv,tcp")})
 }
 
 // rangeFlags returns --target, if wanted, and --advertised as the user gave them.
@@ -261,21 +261,21 @@ func referenceArgument(release, file string) string {
 }
 
 // reproduceRequest shows the advertised range, the sent request and the outcome.
-func reproduceRequest(r *model.Report, f *model.Finding) []step {
-	var steps []step
+func reproduceRequest(r *model.Report, f *model.Finding) []instruction {
+	var steps []instruction
 	capture := f.Occurrences[0].Capture
 	switch {
 	case f.Advertised != nil:
-		steps = append(steps, step{"What the broker advertised for " + f.API, tshark(r, capture,
+		steps = append(steps, instruction{"What the broker advertised for " + f.API, tshark(r, capture,
 			fmt.Sprintf("-O kafka -Y 'kafka.api_versions.api_key == %d' | grep -A 2 'API Key: .* (%d)$'", *f.APIKey, *f.APIKey))})
 	case f.Code == model.CodeNotAdvertised:
-		steps = append(steps, step{"What the broker advertised, without " + f.API, tshark(r, capture,
+		steps = append(steps, instruction{"What the broker advertised, without " + f.API, tshark(r, capture,
 			"-O kafka -Y kafka.api_versions.api_key | grep 'API Version '")})
 	}
-	steps = append(steps, step{"What was sent", tshark(r, capture,
+	steps = append(steps, instruction{"What was sent", tshark(r, capture,
 		fmt.Sprintf("-Y 'kafka.api_key == %d && kafka.api_version == %d' -T fields -E header=y -e frame.number -e tcp.stream -e kafka.correlation_id -e kafka.client_id", *f.APIKey, *f.Version))})
 	if streams := streamsFilter(f.Occurrences); streams != "" {
-		steps = append(steps, step{"How these connections ended", tshark(r, capture,
+		steps = append(steps, instruction{"How these connections ended", tshark(r, capture,
 			fmt.Sprintf("-Y '(%s) && (tcp.flags.fin == 1 || tcp.flags.reset == 1)'", streams))})
 	}
 	return steps

@@ -45,7 +45,7 @@ func TestReproduceNamesTheFirstRequestThatWasFound(t *testing.T) {
 	r.Captures[0].Path = "orders.pcap"
 	r.Findings[0].Occurrences = r.Findings[0].Occurrences[:2]
 	r.Findings = append(richWarnings()[1:], r.Findings...)
-	want := []step{
+	want := []instruction{
 		{"The whole analysis", "kafkavet analyze orders.pcap"},
 		{"Every request, one a line", "kafkavet requests orders.pcap"},
 		{"What the broker advertised for Fetch", "tshark -r orders.pcap -d tcp.port==19092,kafka -O kafka -Y 'kafka.api_versions.api_key == 1' | grep -A 2 'API Key: .* (1)$'"},
@@ -72,7 +72,7 @@ func TestReproduceTakesTheCaptureOfTheFirstOccurrence(t *testing.T) {
 func TestReproduceWithoutAFinding(t *testing.T) {
 	r := emptyReport()
 	r.Captures[0].Format, r.Captures[0].Path = "live", "eth0"
-	want := []step{
+	want := []instruction{
 		{"The whole analysis", "kafkavet analyze CAPTURE"},
 		{"Every request, one a line", "kafkavet requests CAPTURE"},
 		{"All TCP connections", "tshark -r CAPTURE -q -z conv,tcp"},

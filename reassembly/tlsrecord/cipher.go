@@ -10,9 +10,9 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// opener decrypts the records of one direction with one key. It holds nothing that is not in keys,
-// so it can be made again at any time.
-type opener struct {
+// recordCipher decrypts the records of one direction with one key. It holds nothing that is not in
+// keys, so it can be made again at any time.
+type recordCipher struct {
 	suite    *suite
 	iv       [16]byte
 	aead     aead      // for all but cbc
@@ -37,9 +37,9 @@ type blockMode interface {
 	SetIV([]byte)
 }
 
-// newOpener expands keys. ok is false if the cryptography library refuses them.
-func newOpener(k *keys) (o *opener, ok bool) {
-	o = &opener{suite: k.suite, iv: k.iv, tls13: k.version == versionTLS13, etm: k.etm}
+// newRecordCipher expands keys. ok is false if the cryptography library refuses them.
+func newRecordCipher(k *keys) (o *recordCipher, ok bool) {
+	o = &recordCipher{suite: k.suite, iv: k.iv, tls13: k.version == versionTLS13, etm: k.etm}
 	key := k.key[:k.suite.key]
 	var err error
 	switch k.suite.bulk {
@@ -75,7 +75,7 @@ func newOpener(k *keys) (o *opener, ok bool) {
 
 // overhead returns by how much a record's body is longer than its content. exact is false if that
 // depends on padding.
-func (o *opener) overhead() (n int, exact bool) {
+func (o *recordCipher) overhead() (n int, exact bool) {
 	switch {
 	case o.tls13:
 		return 1 + o.aead.Overhead(), true
@@ -86,7 +86,7 @@ func (o *opener) overhead() (n int, exact bool) {
 }
 
 // smallest returns the size in bytes of the smallest body.
-func (o *opener) smallest() int {
+func (o *recordCipher) smallest() int {
 	switch {
 	case o.aead != nil:
 		n, _ := o.overhead()
@@ -99,7 +99,7 @@ func (o *opener) smallest() int {
 
 // open decrypts a complete record, including its header, into the scratch's buffer. kind is the
 // type of its content. iv is the IV of a chained suite.
-func (o *opener) open(sc *Scratch, rec []byte, seq uint64, iv []byte) (content []byte, kind byte, ok bool) {
+func (o *recordCipher) open(sc *Scratch, rec []byte, seq uint64, iv []byte) (content []byte, kind byte, ok bool) {
 	if len(rec) < headerSize+o.smallest() || len(rec) > maxRecord {
 		return nil, 0, false
 	}
@@ -115,7 +115,7 @@ func (o *opener) open(sc *Scratch, rec []byte, seq uint64, iv []byte) (content [
 }
 
 // open13 decrypts a record of TLS 1.3 (RFC 8446 5.2, 5.3).
-func (o *opener) open13(sc *Scratch, rec []byte, seq uint64) (content []byte, kind byte, ok bool) {
+func (o *recordCipher) open13(sc *Scratch, rec []byte, seq uint64) (content []byte, kind byte, ok bool) {
 	inner, err := o.aead.Open(sc.plain[:0], o.nonce(sc, rec, seq), rec[headerSize:], rec[:headerSize])
 	if err != nil {
 		return nil, 0, false
@@ -131,7 +131,7 @@ func (o *opener) open13(sc *Scratch, rec []byte, seq uint64) (content []byte, ki
 }
 
 // open12 decrypts a record of an AEAD suite of TLS 1.2 (RFC 5246 6.2.3.3).
-func (o *opener) open12(sc *Scratch, rec []byte, seq uint64) ([]byte, bool) {
+func (o *recordCipher) open12(sc *Scratch, rec []byte, seq uint64) ([]byte, bool) {
 	body := rec[headerSize+o.explicit:]
 	head := sc.pseudoHeader(rec, seq, len(body)-o.aead.Overhead())
 	content, err := o.aead.Open(sc.plain[:0], o.nonce(sc, rec, seq), body, head)
@@ -140,7 +140,7 @@ func (o *opener) open12(sc *Scratch, rec []byte, seq uint64) ([]byte, bool) {
 
 // nonce returns the nonce of a record. It is computed from the sequence number (RFC 8446 5.3, RFC
 // 7905 2), or partly sent with the record (RFC 5288 3).
-func (o *opener) nonce(sc *Scratch, rec []byte, seq uint64) []byte {
+func (o *recordCipher) nonce(sc *Scratch, rec []byte, seq uint64) []byte {
 	nonce := sc.nonce[:12]
 	copy(nonce, o.iv[:12])
 	if o.explicit > 0 {
@@ -162,7 +162,7 @@ func (sc *Scratch) pseudoHeader(rec []byte, seq uint64, size int) []byte {
 
 // openCBC decrypts a record of a CBC suite (RFC 5246 6.2.3.2, RFC 7366 3). No attacker can measure
 // its time, so the checks need not be constant-time.
-func (o *opener) openCBC(sc *Scratch, rec []byte, seq uint64, iv []byte) ([]byte, bool) {
+func (o *recordCipher) openCBC(sc *Scratch, rec []byte, seq uint64, iv []byte) ([]byte, bool) {
 	body := rec[headerSize:]
 	if o.etm {
 		sealed := body[:len(body)-o.macSize]
@@ -200,7 +200,7 @@ func (o *opener) openCBC(sc *Scratch, rec []byte, seq uint64, iv []byte) ([]byte
 }
 
 // authentic verifies the MAC of a record.
-func (o *opener) authentic(sc *Scratch, rec []byte, seq uint64, content, mac []byte) bool {
+func (o *recordCipher) authentic(sc *Scratch, rec []byte, seq uint64, content, mac []byte) bool {
 	o.mac.Reset()
 	o.mac.Write(sc.pseudoHeader(rec, seq, len(content)))
 	o.mac.Write(content)
@@ -209,7 +209,7 @@ func (o *opener) authentic(sc *Scratch, rec []byte, seq uint64, content, mac []b
 
 // counter returns the explicit nonce of a record, if there is one. Most implementations increase
 // it by one for each record, which helps to find the place after a loss.
-func (o *opener) counter(rec []byte) (n uint64, ok bool) {
+func (o *recordCipher) counter(rec []byte) (n uint64, ok bool) {
 	if o.tls13 || o.aead == nil || o.explicit == 0 || len(rec) < headerSize+8 {
 		return 0, false
 	}

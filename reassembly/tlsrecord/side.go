@@ -29,7 +29,7 @@ const (
 	phaseSealed          // TLS 1.2 and older: after ChangeCipherSpec
 )
 
-type direction struct {
+type side struct {
 	index      uint8
 	mode       mode
 	phase      phase
@@ -51,10 +51,10 @@ type direction struct {
 	records    uint64 // headers read
 
 	keys   keys
-	opener *opener // expanded keys; nil until needed
-	slot   int     // index in Scratch.live, plus one; 0 for none
-	chain  *chain  // for the suites that need it
-	seq    uint64  // sequence number of the next record, without those lost
+	cipher *recordCipher // expanded keys; nil until needed
+	slot   int           // index in Scratch.live, plus one; 0 for none
+	chain  *chain        // for the suites that need it
+	seq    uint64        // sequence number of the next record, without those lost
 
 	opened    uint64 // records decrypted with these keys
 	delivered uint64 // records of application data passed on, with any keys
@@ -71,7 +71,7 @@ type direction struct {
 	seen    int64           // bytes searched since the last record
 }
 
-func (s *Session) feed(d *direction, p []byte, at capture.Position) {
+func (s *Session) feed(d *side, p []byte, at capture.Position) {
 	d.last = at
 	for len(p) > 0 {
 		switch {
@@ -97,7 +97,7 @@ func (s *Session) feed(d *direction, p []byte, at capture.Position) {
 }
 
 // readRecord reads a record from the beginning of p and returns the bytes behind it.
-func (s *Session) readRecord(d *direction, p []byte, at capture.Position) []byte {
+func (s *Session) readRecord(d *side, p []byte, at capture.Position) []byte {
 	if len(p) < headerSize {
 		if !beginsLikeHeader(p) {
 			return s.handleNonRecord(d, p, at)
@@ -126,7 +126,7 @@ func (s *Session) readRecord(d *direction, p []byte, at capture.Position) []byte
 }
 
 // continueRecord adds bytes to an incomplete record and returns the bytes behind it.
-func (s *Session) continueRecord(d *direction, p []byte, at capture.Position) []byte {
+func (s *Session) continueRecord(d *side, p []byte, at capture.Position) []byte {
 	if n := headerSize - len(d.buf); n > 0 {
 		n = min(n, len(p))
 		d.buf = s.scratch.grow(d.buf, p[:n])
@@ -172,7 +172,7 @@ func (s *Session) continueRecord(d *direction, p []byte, at capture.Position) []
 }
 
 // wants reports whether the body of a record is needed. If not, it only evaluates the header.
-func (s *Session) wants(d *direction, h header) bool {
+func (s *Session) wants(d *side, h header) bool {
 	if d.mode == reading || h.kind == typeAlert && h.size == 2 {
 		return true
 	}
@@ -182,7 +182,7 @@ func (s *Session) wants(d *direction, h header) bool {
 
 // handleNonRecord handles bytes that are not a record although one should begin there. It returns
 // the bytes to read next.
-func (s *Session) handleNonRecord(d *direction, p []byte, at capture.Position) []byte {
+func (s *Session) handleNonRecord(d *side, p []byte, at capture.Position) []byte {
 	switch {
 	case d.mode == watching:
 		d.mode = counting
@@ -197,7 +197,7 @@ func (s *Session) handleNonRecord(d *direction, p []byte, at capture.Position) [
 }
 
 // dropBuffer releases the buffer of an incomplete record.
-func (s *Session) dropBuffer(d *direction) {
+func (s *Session) dropBuffer(d *side) {
 	s.scratch.release(d.buf)
 	d.buf = nil
 	if d.patched != nil {
@@ -207,7 +207,7 @@ func (s *Session) dropBuffer(d *direction) {
 
 // record processes a complete record, including its header. It returns false, and changes nothing,
 // if the record cannot be read yet.
-func (s *Session) record(d *direction, rec []byte, at capture.Position) bool {
+func (s *Session) record(d *side, rec []byte, at capture.Position) bool {
 	h, _ := parseHeader(rec)
 	if d.mode != reading {
 		s.watch(d, h)
@@ -239,7 +239,7 @@ func (s *Session) record(d *direction, rec []byte, at capture.Position) bool {
 }
 
 // enterProtected leaves the plain phase if only a protected record can follow.
-func (s *Session) enterProtected(d *direction, h header) bool {
+func (s *Session) enterProtected(d *side, h header) bool {
 	if h.kind != typeData {
 		return false
 	}
@@ -252,7 +252,7 @@ func (s *Session) enterProtected(d *direction, h header) bool {
 }
 
 // plainRecord processes the content of an unprotected record.
-func (s *Session) plainRecord(d *direction, h header, content []byte, at capture.Position) {
+func (s *Session) plainRecord(d *side, h header, content []byte, at capture.Position) {
 	switch h.kind {
 	case typeHandshake:
 		if d.gapped {
@@ -266,16 +266,16 @@ func (s *Session) plainRecord(d *direction, h header, content []byte, at capture
 
 // changeCipher processes a ChangeCipherSpec, which matters only before TLS 1.3. It returns false
 // if the ServerHello must come first.
-func (s *Session) changeCipher(d *direction, h header, at capture.Position) bool {
+func (s *Session) changeCipher(d *side, h header, at capture.Position) bool {
 	switch {
 	case s.retried || s.hasServer && s.version == versionTLS13:
 	case s.hasServer:
 		s.enterSealed(d)
 	default:
-		switch v := s.checkHellos(d, nil); v.step {
-		case stepWait:
+		switch v := s.checkHellos(d, nil); v.action {
+		case actionWait:
 			return false
-		case stepNever:
+		case actionGiveUp:
 			s.giveUp(d, v.reason, at)
 			s.watch(d, h)
 			return true
@@ -289,25 +289,25 @@ func (s *Session) changeCipher(d *direction, h header, at capture.Position) bool
 }
 
 // enterSealed begins the protected phase at its ChangeCipherSpec. Earlier losses no longer matter.
-func (s *Session) enterSealed(d *direction) {
+func (s *Session) enterSealed(d *side) {
 	s.enter(d, phaseSealed)
 	d.missing, d.gapped = 0, false
 }
 
 // protected decrypts a record. It returns false if the record must wait for its keys.
-func (s *Session) protected(d *direction, h header, rec []byte, at capture.Position) bool {
+func (s *Session) protected(d *side, h header, rec []byte, at capture.Position) bool {
 	if !d.keyed {
-		switch v := s.setKeys(d, rec); v.step {
-		case stepWait:
+		switch v := s.setKeys(d, rec); v.action {
+		case actionWait:
 			return false
-		case stepNever:
+		case actionGiveUp:
 			s.giveUp(d, v.reason, at)
 			s.watch(d, h)
 			return true
 		}
 	}
 	d.records++
-	o := s.scratch.opener(d)
+	o := s.scratch.cipher(d)
 	if o == nil {
 		s.giveUp(d, fmt.Sprintf("cipher suite %s: the cryptography library refuses the keys", s.info.Suite), at)
 		s.watch(d, h)
@@ -323,7 +323,7 @@ func (s *Session) protected(d *direction, h header, rec []byte, at capture.Posit
 	return true
 }
 
-func (s *Session) opened(d *direction, o *opener, rec []byte, kind byte, content []byte, at capture.Position) {
+func (s *Session) opened(d *side, o *recordCipher, rec []byte, kind byte, content []byte, at capture.Position) {
 	d.seq++
 	d.opened++
 	d.bytes += uint64(len(rec))
@@ -356,7 +356,7 @@ func (s *Session) opened(d *direction, o *opener, rec []byte, kind byte, content
 }
 
 // deliver passes on application data.
-func (s *Session) deliver(d *direction, content []byte, at capture.Position) {
+func (s *Session) deliver(d *side, content []byte, at capture.Position) {
 	if d.phase == phaseHandshake {
 		return
 	}
@@ -369,7 +369,7 @@ func (s *Session) deliver(d *direction, content []byte, at capture.Position) {
 }
 
 // watch evaluates a record header if nothing can be decrypted: did the handshake end?
-func (s *Session) watch(d *direction, h header) {
+func (s *Session) watch(d *side, h header) {
 	d.records++
 	if d.records > maxWatched {
 		d.mode = counting
