@@ -94,16 +94,17 @@ func (p *pipeline) run() error {
 
 // input returns the counts of all packages after the pipeline ended.
 func (p *pipeline) input() report.Input {
-	var limits decode.Limits
+	var limits []decode.Limits
 	for _, s := range p.shards {
-		limits.Add(s.Limits())
+		limits = append(limits, s.Limits())
 	}
 	return p.inputOf(p.src.Captures(), p.j.dissector.Stats(), limits)
 }
 
-// inputOf converts counts to the report's model. It belongs to the collecting goroutine.
-func (p *pipeline) inputOf(captures []capture.Info, dissected capture.DissectorStats, limits decode.Limits) report.Input {
-	in := report.Input{LimitsHit: p.stats.Limits.Hit(), DisbelievedSegments: p.stats.Disbelieved}
+// inputOf converts counts to the report's model. limits are those of the shards. It belongs to the
+// collecting goroutine.
+func (p *pipeline) inputOf(captures []capture.Info, dissected capture.DissectorStats, limits []decode.Limits) report.Input {
+	in := report.Input{LimitsHit: map[string]uint64{}, DisbelievedSegments: p.stats.Disbelieved}
 	for _, c := range captures {
 		in.Captures = append(in.Captures, describe(&c))
 		if c.Delayed {
@@ -113,15 +114,17 @@ func (p *pipeline) inputOf(captures []capture.Info, dissected capture.DissectorS
 	for _, u := range dissected.Unparsed {
 		in.UnparsedPackets = append(in.UnparsedPackets, model.Count{Name: u.String(), Count: u.Packets})
 	}
-	for name, n := range dissected.Limits {
-		in.LimitsHit[name] += n
-	}
 	if n := p.j.keys.Evicted(); n > 0 {
 		in.LimitsHit["tls_secrets"] = n
 	}
-	limits.Add(p.correlator.Limits())
-	for name, n := range limits.Hit() {
-		in.LimitsHit[name] += n
+	hits := []map[string]uint64{p.stats.Limits.Hit(), dissected.Limits}
+	for _, l := range append(limits, p.correlator.Limits()) {
+		hits = append(hits, l.Hit())
+	}
+	for _, hit := range hits {
+		for name, n := range hit {
+			in.LimitsHit[name] += n
+		}
 	}
 	return in
 }

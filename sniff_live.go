@@ -41,13 +41,13 @@ func (l *live) watch(s *decode.Shard) reassembly.Shard[[]decode.Event] {
 }
 
 // limits returns the limits of the shards at their latest batches.
-func (l *live) limits() (sum decode.Limits) {
+func (l *live) limits() (all []decode.Limits) {
 	for _, s := range l.shards {
 		s.mu.Lock()
-		sum.Add(s.limits)
+		all = append(all, s.limits)
 		s.mu.Unlock()
 	}
-	return sum
+	return all
 }
 
 // watchedShard is a shard whose limits can be read while it works.

@@ -361,17 +361,6 @@ func TestHeldExchangesDoNotHoldOthers(t *testing.T) {
 	}
 }
 
-func TestLimitsAdd(t *testing.T) {
-	a := Limits{1, 2, 3, 4, 5, 6, 7, 8, 9}
-	a.Add(Limits{10, 20, 30, 40, 50, 60, 70, 80, 90})
-	if want := (Limits{11, 22, 33, 44, 55, 66, 77, 88, 99}); a != want {
-		t.Errorf("sum is %+v, want %+v", a, want)
-	}
-	if got := len(a.Hit()); got != 9 {
-		t.Errorf("%d limits are named, want 9", got)
-	}
-}
-
 // TestEventsOfTwoCaptures: packets with one number in two captures are ordered by time.
 func TestEventsOfTwoCaptures(t *testing.T) {
 	at := func(file uint32, time int64, stream uint32) Event {

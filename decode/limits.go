@@ -30,19 +30,6 @@ type Limits struct {
 	BrokerTables uint64
 }
 
-// Add adds the counts of m to l.
-func (l *Limits) Add(m Limits) {
-	l.OutstandingRequests += m.OutstandingRequests
-	l.EarlyAnswers += m.EarlyAnswers
-	l.HeldExchanges += m.HeldExchanges
-	l.LongTexts += m.LongTexts
-	l.LargeAnswers += m.LargeAnswers
-	l.Clusters += m.Clusters
-	l.WaitingExchanges += m.WaitingExchanges
-	l.Brokers += m.Brokers
-	l.BrokerTables += m.BrokerTables
-}
-
 // Hit returns the nonzero counts by name, as in the report's quality.limits_hit.
 func (l Limits) Hit() map[string]uint64 {
 	hit := map[string]uint64{

@@ -123,10 +123,7 @@ func (g *group) addExchange(x *decode.Exchange) {
 	g.count++
 	g.outcomes[x.Outcome]++
 	g.evidence[x.Evidence]++
-	if g.took[x.Outcome] == nil {
-		g.took[x.Outcome] = &histogram{}
-	}
-	g.took[x.Outcome].add(x.Took)
+	g.times(x.Outcome).add(x.Took)
 	g.addresses.add(x.Client.Addr())
 	if x.Principal != "" {
 		g.principals.add(truncate(x.Principal))
@@ -143,6 +140,14 @@ func (g *group) addExchange(x *decode.Exchange) {
 	})
 }
 
+// times returns the times to an outcome.
+func (g *group) times(o decode.Outcome) *histogram {
+	if g.took[o] == nil {
+		g.took[o] = &histogram{}
+	}
+	return g.took[o]
+}
+
 // closeSilent changes the outcome of a request without a response.
 func (g *group) closeSilent(at capture.Position, outcome decode.Outcome, took time.Duration) {
 	if g.outcomes[decode.NoneExpected] == 0 {
@@ -150,10 +155,7 @@ func (g *group) closeSilent(at capture.Position, outcome decode.Outcome, took ti
 	}
 	g.outcomes[decode.NoneExpected]--
 	g.outcomes[outcome]++
-	if g.took[outcome] == nil {
-		g.took[outcome] = &histogram{}
-	}
-	g.took[outcome].add(took)
+	g.times(outcome).add(took)
 	for i := range g.first {
 		if g.first[i].at == at {
 			g.first[i].outcome = outcome

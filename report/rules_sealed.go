@@ -202,17 +202,13 @@ func (f *findings) concluded(g *group) *group {
 	in := &conclusion{refusal: r}
 	c := &group{key: g.key, ids: g.ids, number: g.number, reported: g.reported, listed: g.listed, count: r.Refused, inside: in}
 	c.key.hasClient = true
-	took := map[decode.Outcome]*histogram{}
 	for i := range r.Cases {
 		k := &r.Cases[i]
 		outcome := decode.ClosedByBroker
 		if k.Reset {
 			outcome = decode.ResetByBroker
 		}
-		if took[outcome] == nil {
-			took[outcome] = &histogram{}
-		}
-		took[outcome].add(k.Delay)
+		c.times(outcome).add(k.Delay)
 		c.outcomes[outcome]++
 		c.addresses.add(k.Client.Addr())
 		o := occurrence{at: k.At, stream: k.Stream, client: k.Client, outcome: outcome, isInferred: true}
@@ -225,9 +221,6 @@ func (f *findings) concluded(g *group) *group {
 		c.keep(o)
 	}
 	c.outcomes[decode.ClosedByBroker] += r.Refused - uint64(len(r.Cases))
-	for o, h := range took {
-		c.took[o] = h
-	}
 	if broker, ok := f.sealed.Broker(g.key.broker); ok {
 		in.answer = &broker.Answer
 	}

@@ -306,13 +306,9 @@ func (g *group) merge(o *group) {
 	g.bytes, g.gaps, g.unsure, g.idle = g.bytes+o.bytes, g.gaps+o.gaps, g.unsure+o.unsure, g.idle+o.idle
 	for i, n := range o.outcomes {
 		g.outcomes[i] += n
-		if o.took[i] == nil {
-			continue
+		if o.took[i] != nil {
+			g.times(decode.Outcome(i)).merge(o.took[i])
 		}
-		if g.took[i] == nil {
-			g.took[i] = &histogram{}
-		}
-		g.took[i].merge(o.took[i])
 	}
 	for i, n := range o.evidence {
 		g.evidence[i] += n

@@ -45,21 +45,12 @@ func CSV(w io.Writer, r *model.Report) error {
 }
 
 func csvRow(r *model.Report, f *model.Finding) []string {
-	var version, lowest, highest, software, softwareVersion, id, addresses, frame, stream, at, issue, fixed, match string
-	var proof, proofFrame, proofStream, processes, principals, file string
+	var version, lowest, highest, frame, stream, at, proof, proofFrame, proofStream, file string
 	if f.Version != nil {
 		version = strconv.Itoa(int(*f.Version))
 	}
 	if a := f.Advertised; a != nil {
 		lowest, highest = strconv.Itoa(int(a.Min)), strconv.Itoa(int(a.Max))
-	}
-	if c := f.Client; c != nil {
-		software, softwareVersion, addresses = c.SoftwareName, c.SoftwareVersion, strings.Join(c.Addresses, " ")
-		principals = strings.Join(c.Principals, " ")
-		processes = strings.Join(processTexts(c.Processes), "; ")
-		if c.ClientID != nil {
-			id = *c.ClientID
-		}
 	}
 	if len(f.Occurrences) > 0 {
 		o := &f.Occurrences[0]
@@ -71,13 +62,12 @@ func csvRow(r *model.Report, f *model.Finding) []string {
 			proof, proofFrame, proofStream = r.Evidence.Path, strconv.FormatUint(e.Frame, 10), strconv.FormatUint(uint64(e.Stream), 10)
 		}
 	}
-	if k := f.KnownIssue; k != nil {
-		issue, fixed, match = k.ID, k.FixedIn, matchWords(k)
-	}
+	c, k := value(f.Client), value(f.KnownIssue)
 	return []string{
-		f.Code, f.Title, f.Severity.String(), f.API, version, lowest, highest, f.Evidence, software, softwareVersion, id, addresses,
-		f.Broker, strconv.FormatUint(f.Count, 10), frame, stream, at, issue, fixed, strconv.FormatBool(f.Accepted), f.Message, remedy(f),
-		match, proof, proofFrame, proofStream, processes, principals, file,
+		f.Code, f.Title, f.Severity.String(), f.API, version, lowest, highest, f.Evidence, c.SoftwareName, c.SoftwareVersion, value(c.ClientID),
+		strings.Join(c.Addresses, " "), f.Broker, strconv.FormatUint(f.Count, 10), frame, stream, at, k.ID, k.FixedIn, strconv.FormatBool(f.Accepted),
+		f.Message, remedy(f), matchWords(&k), proof, proofFrame, proofStream, strings.Join(processTexts(c.Processes), "; "),
+		strings.Join(c.Principals, " "), file,
 	}
 }
 

@@ -76,10 +76,10 @@ func RulesMarkdown(w io.Writer, rules []model.Rule) error {
 	b.WriteString("# Findings\n\n" +
 		"This page is printed by `kafkavet explain --markdown`. Do not edit it: `make golden` writes it.\n\n" +
 		"A code is never renumbered and never reused.\n\n")
-	b.WriteString("| code | severity | when |\n|---|---|---|\n")
+	b.WriteString(mdHead("code", "severity", "when"))
 	for i := range rules {
 		r := &rules[i]
-		fmt.Fprintf(&b, "| [%s](%s) %s | %s | %s |\n", r.Code, rulesAnchor(r), r.Title, r.Severity, mdProse(r.Summary))
+		b.WriteString(mdRow(fmt.Sprintf("[%s](%s) %s", r.Code, rulesAnchor(r), r.Title), r.Severity.String(), mdProse(r.Summary)))
 	}
 	for i := range rules {
 		r := &rules[i]

@@ -35,7 +35,7 @@ type pageView struct {
 
 	Findings     []findingView
 	FindingRows  []model.Finding
-	MoreFindings []codeCount
+	MoreFindings []model.FoldedFindings
 
 	// Target is the verdict of the release named with --target about the clients; nil for none.
 	Target *targetView

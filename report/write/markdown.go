@@ -157,7 +157,7 @@ func (m *markdown) shortFindings(from int) {
 	if from == len(all) {
 		return
 	}
-	m.put("#### Further findings\n\n| Code | What | Client | Broker | Times | First frame |\n|---|---|---|---|---|---|\n")
+	m.put("#### Further findings\n\n" + mdHead("Code", "What", "Client", "Broker", "Times", "First frame"))
 	shown := from
 	for ; shown < len(all); shown++ {
 		f := &all[shown]
@@ -165,7 +165,7 @@ func (m *markdown) shortFindings(from int) {
 		if len(f.Occurrences) > 0 {
 			frame = fmt.Sprint(f.Occurrences[0].Frame)
 		}
-		row := fmt.Sprintf("| %s %s | %s | %s | %s | %s | %s |\n", f.Code, mdWord(f.Title)+acceptedText(f), mdProse(truncate(f.Message, maxTitle)),
+		row := mdRow(f.Code+" "+mdWord(f.Title)+acceptedText(f), mdProse(truncate(f.Message, maxTitle)),
 			mdCell(clientPhrase(f.Client)), mdCell(brokerPhrase(f.Broker, f.Behind, "")), words.Number(f.Count), frame)
 		if !m.putLeaving(markdownTail, row) {
 			break
@@ -243,16 +243,17 @@ func (m *markdown) occurrences(f *model.Finding) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, with Wireshark display filters%s:\n\n", words.UpperFirst(firstOf(m.r, uint64(len(first)), f.Count)), mdProse(filterHint(m.r, f)))
 	columns := m.occurrenceColumns(first)
-	row := func(cell func(c *occurrenceColumn) string) {
-		for i := range columns {
-			b.WriteString("| " + cell(&columns[i]) + " ")
-		}
-		b.WriteString("|\n")
+	var names []string
+	for _, c := range columns {
+		names = append(names, c.name)
 	}
-	row(func(c *occurrenceColumn) string { return c.name })
-	b.WriteString(strings.Repeat("|---", len(columns)) + "|\n")
+	b.WriteString(mdHead(names...))
 	for i := range first {
-		row(func(c *occurrenceColumn) string { return c.cell(&first[i]) })
+		var cells []string
+		for _, c := range columns {
+			cells = append(cells, c.cell(&first[i]))
+		}
+		b.WriteString(mdRow(cells...))
 	}
 	b.WriteString("\n")
 	if len(f.Occurrences) > 1 {
@@ -265,29 +266,25 @@ func (m *markdown) occurrences(f *model.Finding) string {
 }
 
 type occurrenceColumn struct {
-	name string
-	cell func(o *model.Occurrence) string
+	name    string
+	isShown bool
+	cell    func(o *model.Occurrence) string
 }
 
 func (m *markdown) occurrenceColumns(list []model.Occurrence) []occurrenceColumn {
-	columns := []occurrenceColumn{
-		{"Frame", func(o *model.Occurrence) string { return fmt.Sprint(o.Frame) }},
-		{"Stream", func(o *model.Occurrence) string { return fmt.Sprint(o.Stream) }},
-		{"Time (UTC)", func(o *model.Occurrence) string { return clockText(o.Time) }},
-		{"Client", func(o *model.Occurrence) string { return mdCell(addressPhrase(o.Client)) }},
-		{"Outcome", func(o *model.Occurrence) string { return mdCell(outcomePhrase(o.Outcome)) }},
-		{"Display filter", func(o *model.Occurrence) string { return mdCode(occurrenceFilter(o)) }},
-	}
-	if len(m.r.Captures) > 1 {
-		columns = append(columns, occurrenceColumn{"Capture", func(o *model.Occurrence) string { return mdCell(captureName(m.r, o.Capture)) }})
-	}
-	if slices.ContainsFunc(list, func(o model.Occurrence) bool { return detailPhrase(&o) != nil }) {
-		columns = append(columns, occurrenceColumn{"Detail", func(o *model.Occurrence) string { return mdCell(detailPhrase(o)) }})
-	}
-	if slices.ContainsFunc(list, func(o model.Occurrence) bool { return o.InEvidence != nil }) {
-		columns = slices.Insert(columns, 2, occurrenceColumn{evidenceColumn, func(o *model.Occurrence) string { return cmp.Or(evidencePlace(o), "–") }})
-	}
-	return columns
+	hasProof := slices.ContainsFunc(list, func(o model.Occurrence) bool { return o.InEvidence != nil })
+	hasDetail := slices.ContainsFunc(list, func(o model.Occurrence) bool { return detailPhrase(&o) != nil })
+	return slices.DeleteFunc([]occurrenceColumn{
+		{"Frame", true, func(o *model.Occurrence) string { return fmt.Sprint(o.Frame) }},
+		{"Stream", true, func(o *model.Occurrence) string { return fmt.Sprint(o.Stream) }},
+		{"In the evidence", hasProof, func(o *model.Occurrence) string { return cmp.Or(evidencePlace(o), "–") }},
+		{"Time (UTC)", true, func(o *model.Occurrence) string { return clockText(o.Time) }},
+		{"Client", true, func(o *model.Occurrence) string { return mdCell(addressPhrase(o.Client)) }},
+		{"Outcome", true, func(o *model.Occurrence) string { return mdCell(outcomePhrase(o.Outcome)) }},
+		{"Display filter", true, func(o *model.Occurrence) string { return mdCode(occurrenceFilter(o)) }},
+		{"Capture", len(m.r.Captures) > 1, func(o *model.Occurrence) string { return mdCell(captureName(m.r, o.Capture)) }},
+		{"Detail", hasDetail, func(o *model.Occurrence) string { return mdCell(detailPhrase(o)) }},
+	}, func(c occurrenceColumn) bool { return !c.isShown })
 }
 
 // folded returns text that a click opens. A viewer without HTML shows only its two lines of

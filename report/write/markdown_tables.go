@@ -16,6 +16,12 @@ const (
 	rowsTail = 200
 )
 
+func mdRow(cells ...string) string { return "| " + strings.Join(cells, " | ") + " |\n" }
+
+func mdHead(columns ...string) string {
+	return mdRow(columns...) + strings.Repeat("|---", len(columns)) + "|\n"
+}
+
 // table collects the rows of a table that fit.
 type table struct {
 	head string
@@ -27,13 +33,13 @@ type table struct {
 
 // newTable returns a table of at most room bytes.
 func newTable(room int, columns ...string) *table {
-	head := "| " + strings.Join(columns, " | ") + " |\n" + strings.Repeat("|---", len(columns)) + "|\n"
+	head := mdHead(columns...)
 	return &table{head: head, room: room - len(head) - rowsTail}
 }
 
 // row adds a row, or counts it.
 func (t *table) row(cells ...string) {
-	row := "| " + strings.Join(cells, " | ") + " |\n"
+	row := mdRow(cells...)
 	if len(row) > t.room {
 		t.omitted++
 		t.room = 0

@@ -122,8 +122,6 @@ func numbered(noun string, numbers []uint64) string {
 	return words.Noun(uint64(len(numbers)), noun) + " " + words.List(texts)
 }
 
-const evidenceColumn = "In the evidence"
-
 // evidencePlace returns an occurrence's frame in the evidence: "22 (stream 0)"; empty for none.
 func evidencePlace(o *model.Occurrence) string {
 	if o.InEvidence == nil {

@@ -476,24 +476,14 @@ func inOriginal(r *model.Report) string {
 	return " in " + originalCapture
 }
 
-type codeCount struct {
-	Code, Title string
-	Severity    model.Severity
-	// Findings counts findings, Count their occurrences.
-	Findings, Count uint64
-}
-
 // countCodes counts findings by code, in order of first appearance.
-func countCodes(findings []model.Finding) []codeCount {
-	var out []codeCount
-	at := map[string]int{}
+func countCodes(findings []model.Finding) (out []model.FoldedFindings) {
 	for i := range findings {
 		f := &findings[i]
-		n, known := at[f.Code]
-		if !known {
+		n := slices.IndexFunc(out, func(c model.FoldedFindings) bool { return c.Code == f.Code })
+		if n < 0 {
 			n = len(out)
-			at[f.Code] = n
-			out = append(out, codeCount{Code: f.Code, Title: f.Title, Severity: f.Severity})
+			out = append(out, model.FoldedFindings{Code: f.Code, Title: f.Title, Severity: f.Severity})
 		}
 		out[n].Findings++
 		out[n].Count += f.Count
