@@ -1,7 +1,9 @@
 package decode
 
 import (
+	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/kafkavet/kafkavet/capture"
@@ -271,4 +273,74 @@ type Advertisement struct {
 	Domain  uint64
 	Version int16
 	Ranges  *Ranges
+}
+
+// judge compares a request with an advertised table. known is false if the table does not
+// decide: there is none, or it is incomplete and lacks the API.
+//
+// A range with a negative min, or a min above its max, is malformed and decides nothing.
+func judge(key, version int16, r *Ranges) (v Verdict, advertised Range, known bool) {
+	advertised, found := r.Find(key)
+	switch {
+	case key == keyApiVersions:
+		return Exempt, advertised, r != nil
+	case r == nil || !found && r.Partial:
+		return Unknown, Range{}, false
+	case !found:
+		return NotAdvertised, Range{}, true
+	case advertised.Min < 0 || advertised.Min > advertised.Max:
+		return Unknown, Range{}, false
+	case version > advertised.Max:
+		return AboveMax, advertised, true
+	case version < advertised.Min:
+		return BelowMin, advertised, true
+	}
+	return OK, advertised, true
+}
+
+// judge sets the verdict of e by the table r, and reports whether r decides.
+func (e *Exchange) judge(r *Ranges, evidence Evidence) bool {
+	v, advertised, known := judge(e.Key, e.Version, r)
+	e.Verdict, e.Advertised, e.Ranges, e.Evidence = v, advertised, nil, None
+	if known {
+		e.Ranges, e.Evidence = r, evidence
+	}
+	return known
+}
+
+var evidenceNames = [...]string{None: "none", Observed: "observed", Borrowed: "borrowed", Supplied: "supplied"}
+
+// String returns "none", "observed", "borrowed" or "supplied".
+func (e Evidence) String() string { return enumName(evidenceNames[:], uint8(e), "evidence") }
+
+var verdictNames = [...]string{
+	Unknown: "unknown", OK: "ok", AboveMax: "above-max", BelowMin: "below-min",
+	NotAdvertised: "not-advertised", Exempt: "exempt",
+}
+
+// String returns "unknown", "ok", "above-max", "below-min", "not-advertised" or "exempt".
+func (v Verdict) String() string { return enumName(verdictNames[:], uint8(v), "verdict") }
+
+var outcomeNames = [...]string{
+	Answered: "answered", Error: "error", ClosedByBroker: "closed", ResetByBroker: "reset", Left: "left",
+	Unanswered: "unanswered", CutOff: "cut", Unseen: "unseen", NoneExpected: "none-expected",
+	Late: "late",
+}
+
+// String returns "answered", "error", "closed", "reset", "left", "unanswered", "cut", "unseen",
+// "none-expected" or "late".
+func (o Outcome) String() string { return enumName(outcomeNames[:], uint8(o), "outcome") }
+
+// VerdictNames are the names of the verdicts.
+func VerdictNames() []string { return slices.Clone(verdictNames[:]) }
+
+// OutcomeNames are the names of the outcomes.
+func OutcomeNames() []string { return slices.Clone(outcomeNames[:]) }
+
+// enumName returns the name of value i, "kind(i)" for a value without one.
+func enumName(names []string, i uint8, kind string) string {
+	if int(i) < len(names) {
+		return names[i]
+	}
+	return fmt.Sprintf("%s(%d)", kind, i)
 }
