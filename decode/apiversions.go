@@ -154,20 +154,3 @@ func software(version int16, body []byte) (name, number []byte, ok bool) {
 	name, number = r.compactText(), r.compactText()
 	return name, number, r.Ok()
 }
-
-// Find returns the range of an API key. A nil Ranges has none.
-func (r *Ranges) Find(key int16) (Range, bool) {
-	if r == nil {
-		return Range{}, false
-	}
-	i, ok := slices.BinarySearchFunc(r.APIs, key, func(a API, key int16) int { return cmp.Compare(a.Key, key) })
-	if !ok {
-		return Range{}, false
-	}
-	return r.APIs[i].Range, true
-}
-
-func (r *Ranges) equal(o *Ranges) bool {
-	return r == o || r != nil && o != nil && r.Partial == o.Partial &&
-		slices.Equal(r.APIs, o.APIs) && slices.Equal(r.Features, o.Features)
-}

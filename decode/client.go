@@ -9,7 +9,6 @@ const maxClientIDs = 4
 // maxNameBytes bounds what handler.texts counts: no connection holds more.
 const maxNameBytes = (maxClientIDs + 2) * maxClientID
 
-// clientName is a client id of a connection.
 type clientName struct {
 	// text is the client id, or its beginning and cutMark.
 	text string

@@ -78,7 +78,6 @@ type down struct {
 	stream   uint32 // the first refused connection
 }
 
-// waiter is a waiting exchange.
 type waiter struct {
 	exchange Exchange
 	key      brokerKey
@@ -404,9 +403,6 @@ func (c *Correlator) remember(b *broker, a *Advertisement) {
 		c.limits.BrokerTables++
 	}
 }
-
-// size returns about how many bytes the table takes.
-func (r *Ranges) size() int { return rangesBytes + len(r.APIs)*apiBytes }
 
 // Finish passes on the exchanges that still wait. The supplied ranges judge them; without these
 // the verdict is Unknown and the evidence None. Add must not be called after it.

@@ -98,9 +98,6 @@ const (
 	Asked
 )
 
-// Range is a range of API versions, both ends included.
-type Range struct{ Min, Max int16 }
-
 // Software is the client's name and version, as in ApiVersions v3 and later requests (KIP-511).
 type Software struct{ Name, Version string }
 
@@ -222,30 +219,6 @@ func (x *Exchange) HasErrorCode() bool {
 		return x.IsAnswered()
 	}
 	return x.ErrorCode != errNone
-}
-
-// Ranges are the ranges of one ApiVersions response. Equal responses share one Ranges within a
-// Shard; it must not be changed.
-type Ranges struct {
-	// APIs are the advertised ranges by API key, in ascending order of Key.
-	APIs []API
-	// Features are the broker's supported features (ApiVersions v3 and later), by name.
-	Features []Feature
-	// Partial: the capture lacks the end of the response. An API that is not listed may also be
-	// advertised.
-	Partial bool
-}
-
-// API is the advertised range of one API key.
-type API struct {
-	Key int16
-	Range
-}
-
-// Feature is a supported feature of a broker (KIP-584).
-type Feature struct {
-	Name string
-	Range
 }
 
 // Endpoint is the address of a broker in its network.

@@ -84,7 +84,6 @@ type handler struct {
 	announced announcement
 }
 
-// aside is what a handler puts aside.
 type aside struct {
 	// refused are ApiVersions requests answered with error 35, until the retry is answered.
 	refused []*Exchange
@@ -355,7 +354,6 @@ func (h *handler) read(p *pending, f *reassembly.Frame) answer {
 	return a
 }
 
-// readApiVersions parses an ApiVersions response into a.
 func (h *handler) readApiVersions(a *answer, version int16, size int64, body []byte) {
 	s := h.shard
 	whole := int64(len(body)) == size

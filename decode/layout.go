@@ -30,7 +30,6 @@ type layout struct {
 	mayWait           bool // the request has a timeoutField
 }
 
-// fieldKind is what a field of a layout is.
 type fieldKind uint8
 
 const (
@@ -225,7 +224,6 @@ func (l *layout) walkResponse(key, version int16, size int64, body []byte) (how 
 	return how, w.errorCode
 }
 
-// whole walks a body to its end.
 func (w *walker) whole(fields []field) fit {
 	w.structure(fields, 0)
 	if w.state == fitsExactly && w.left != 0 {

@@ -84,7 +84,6 @@ func (q *queue) identify(p *pending, id int32) {
 	}
 }
 
-// uncount removes a request from the counters.
 func (q *queue) uncount(p *pending) {
 	if q.counters != nil {
 		*q.counter(p.correlationID)--
@@ -106,7 +105,6 @@ func (q *queue) push() *pending {
 	return p
 }
 
-// popLast removes the newest request.
 func (q *queue) popLast() pending {
 	p := *q.at(q.n - 1)
 	q.uncount(&p)
@@ -118,7 +116,6 @@ func (q *queue) popLast() pending {
 // keptRing is the longest ring that an empty queue keeps.
 const keptRing = 16
 
-// pop removes the oldest request.
 func (q *queue) pop() pending {
 	p := *q.at(0)
 	q.uncount(&p)

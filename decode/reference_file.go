@@ -49,7 +49,6 @@ func (f *referenceFile) fail(line int, format string, args ...any) error {
 	return fmt.Errorf("%s: line %d: %w", f.name, line, fmt.Errorf(format, args...))
 }
 
-// broker adds the ranges of one broker.
 func (f *referenceFile) broker(apis []API) error {
 	if len(apis) > maxReferenceAPIs {
 		return fmt.Errorf("%d APIs of one broker, more than %d", len(apis), maxReferenceAPIs)
@@ -106,7 +105,6 @@ func (f *referenceFile) finish() (*Reference, error) {
 	return r, nil
 }
 
-// readReport reads the brokers of a report in JSON.
 func (f *referenceFile) readReport() error {
 	var report struct {
 		Brokers *[]struct {

@@ -216,9 +216,6 @@ func (s *Shard) remember(version int16, body []byte, r *Ranges) {
 	s.answers[string(body)] = knownAnswer{version, r}
 }
 
-// The bytes of a table without its APIs, of an API, and of the largest table.
-const rangesBytes, apiBytes, maxTableBytes = 56, 6, rangesBytes + apiBytes*maxAPIs
-
 // ranges returns the table of a response. Equal tables share their memory. added is how many bytes
 // the table takes if it is new.
 func (s *Shard) ranges(a *apiVersionsAnswer) (_ *Ranges, added int) {
@@ -237,15 +234,4 @@ func (s *Shard) ranges(a *apiVersionsAnswer) (_ *Ranges, added int) {
 	s.tables[hash] = append(s.tables[hash], r)
 	s.nTable++
 	return r, r.size()
-}
-
-// hash is FNV-1a over the APIs (http://www.isthe.com/chongo/tech/comp/fnv/).
-func (r *Ranges) hash() uint64 {
-	h := uint64(14695981039346656037)
-	for _, a := range r.APIs {
-		for _, v := range [...]int16{a.Key, a.Min, a.Max} {
-			h = (h ^ uint64(uint16(v))) * 1099511628211
-		}
-	}
-	return h
 }

@@ -75,6 +75,7 @@ func (f *findings) init(opt *Options, k known) {
 	*f = findings{
 		known: k, issues: opt.KnownIssues, evidence: opt.Evidence, isWatch: opt.Watch, target: opt.Target, processAt: opt.ProcessAt,
 		claims: map[findingKey]evidence.ID{}, early: map[uint32]struct{}{}, silent: map[uint32]silentRequest{},
+		bulletin: bulletin{late: map[findingKey]lateNews{}},
 	}
 	for i := range rules {
 		if rules[i].exchange != nil {

@@ -189,9 +189,6 @@ func (f *findings) lateNews(withRepeats bool) (out []model.News) {
 			n.numbers++
 			news.Number = n.numbers
 		}
-		if n.late == nil {
-			n.late = map[findingKey]lateNews{}
-		}
 		n.late[key] = lateNews{news.Number, g.count}
 		out = append(out, news)
 	}

@@ -98,6 +98,10 @@ type targetClient struct {
 	touched     uint64
 }
 
+func newTargetClient(key targetClientKey) *targetClient {
+	return &targetClient{key: key, uses: map[targetUse]targetCount{}, more: map[netip.Addr]struct{}{}, reached: map[int16]struct{}{}}
+}
+
 // targetUse is a kind of refused request.
 type targetUse struct {
 	api, version int16
@@ -185,18 +189,10 @@ func (t *targetCheck) exchange(x *decode.Exchange) (fate, reason) {
 		if _, ok := c.uses[use]; !ok && len(c.uses) >= maxTargetUses {
 			t.limits["target_versions"]++
 		} else {
-			if c.uses == nil {
-				c.uses = map[targetUse]targetCount{}
-			}
 			c.uses[use] = c.uses[use].plus(targetCount{1, x.Request.Time})
 		}
 	case f == passes && asked:
-		if _, ok := c.reached[x.Key]; !ok {
-			if c.reached == nil {
-				c.reached = map[int16]struct{}{}
-			}
-			c.reached[x.Key] = struct{}{}
-		}
+		c.reached[x.Key] = struct{}{}
 	}
 	if why == noReason {
 		c.fates[f]++
@@ -211,15 +207,8 @@ func (t *targetCheck) address(c *targetClient, a netip.Addr) {
 	t.limits["target_members"]++
 	if _, ok := c.more[a]; !ok && t.more < maxTargetAddresses {
 		t.more++
-		c.addMore(a)
+		c.more[a] = struct{}{}
 	}
-}
-
-func (c *targetClient) addMore(a netip.Addr) {
-	if c.more == nil {
-		c.more = map[netip.Addr]struct{}{}
-	}
-	c.more[a] = struct{}{}
 }
 
 // extend extends the period in which the client was captured.
@@ -303,7 +292,7 @@ func (t *targetCheck) row(x *decode.Exchange, role string) *targetClient {
 	before := t.before[x.Stream]
 	if t.namesUsers && role == "" && isPrelude(x.Key) && (before != nil || len(t.before) < maxTargetBefore) {
 		if before == nil {
-			before = &targetClient{}
+			before = newTargetClient(key.own())
 			t.before[x.Stream] = before
 		}
 		if before.key != key {
@@ -343,7 +332,7 @@ func (t *targetCheck) client(key targetClientKey) *targetClient {
 		}
 		key = key.own()
 		t.hasPrincipals = t.hasPrincipals || key.principal != ""
-		c = &targetClient{key: key}
+		c = newTargetClient(key)
 		t.clients[key] = c
 	}
 	t.tick++
@@ -390,7 +379,7 @@ func (t *targetCheck) programs() []*targetClient {
 	}
 	for i, c := range out {
 		if more := added[c]; more != nil {
-			all, row := &targetClient{key: c.key}, t.finishClient(c)
+			all, row := newTargetClient(c.key), t.finishClient(c)
 			for _, o := range append([]*targetClient{c}, more...) {
 				if other := t.finishClient(o); o.key.software.Name == "" && row.IsBlamedBy(&other) {
 					all.key.software = decode.Software{}
@@ -433,12 +422,6 @@ func (c *targetClient) merge(o *targetClient) {
 	c.requests += o.requests
 	c.connections += o.connections
 	c.extend(o.first, o.last)
-	if c.uses == nil {
-		c.uses = map[targetUse]targetCount{}
-	}
-	if c.reached == nil {
-		c.reached = map[int16]struct{}{}
-	}
 	for f, n := range o.fates {
 		c.fates[f] += n
 	}
@@ -452,7 +435,7 @@ func (c *targetClient) merge(o *targetClient) {
 	c.asking.merge(&o.asking)
 	for _, a := range slices.Concat(o.addresses.list, slices.Collect(maps.Keys(o.more))) {
 		if !c.addresses.add(a) {
-			c.addMore(a)
+			c.more[a] = struct{}{}
 		}
 	}
 	c.owners.merge(&o.owners.members)

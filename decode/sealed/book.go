@@ -163,7 +163,6 @@ func (b *Book) Connection(c *decode.Connection) *Request {
 	return r.Refused
 }
 
-// countSizes counts the requests of a connection by their sizes.
 func (b *Book) countSizes(a *address, c *decode.Connection, r *Reading) {
 	for _, q := range r.answered {
 		if s := b.size(a, q.size); s != nil {

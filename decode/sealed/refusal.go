@@ -163,7 +163,6 @@ func (b *Book) refusal(a *address, size int, s *sizeCount) (r Refusal, ok bool) 
 	return r, answered*answeredShare <= r.Refused
 }
 
-// add adds a case.
 func (r *Refusal) add(c *Case) {
 	r.Cases = append(r.Cases, *c)
 	r.Slack, r.Longest = max(r.Slack, c.Slack), max(r.Longest, c.Delay)

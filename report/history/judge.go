@@ -141,7 +141,6 @@ func (v *view) prepare() {
 	v.isForeign = v.neverAnswered()
 }
 
-// bySending orders suspects by the time of their request.
 func bySending(x, y *Suspect) int {
 	return cmp.Or(
 		cmp.Compare(x.Exchange.Request.Time, y.Exchange.Request.Time),
