@@ -339,7 +339,7 @@ func (f *flow) note(s *capture.Segment, d Direction) {
 		end++
 	}
 	isEnd := s.Flags&(capture.FIN|capture.RST) != 0
-	if f.seen[d] && isEnd && !within(s.Seq, f.last[d], maxHole) {
+	if isEnd && (f.seen[d] && !within(s.Seq, f.last[d], maxHole) || f.refusesAnother(s, d)) {
 		return // no receiver believes it
 	}
 	if f.closed == 0 && !isEnd || int32(end-f.last[d]) > 0 || !f.seen[d] {
@@ -352,6 +352,12 @@ func (f *flow) note(s *capture.Segment, d Direction) {
 	if s.Flags&capture.RST != 0 {
 		f.closed |= 4
 	}
+}
+
+// refusesAnother reports whether s is a RST in answer to a SYN, but does not acknowledge it.
+func (f *flow) refusesAnother(s *capture.Segment, d Direction) bool {
+	r := d.Reverse()
+	return s.Flags&capture.RST != 0 && !f.seen[d] && f.synced[r] && f.last[r] == f.base[r]+1 && (s.Flags&capture.ACK == 0 || s.Ack != f.last[r])
 }
 
 // isAnswered reports whether base[d] is that of a SYN that was not captured while its answer was.

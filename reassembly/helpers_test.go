@@ -211,6 +211,7 @@ func runWith(t testing.TB, packets []capturetest.Packet, batch int, change func(
 	if err != nil {
 		t.Fatal(err)
 	}
+	mustHoldNothing(t, p, o.stats)
 	for _, l := range logs {
 		o.conns = append(o.conns, l.conns...)
 		o.offsets = append(o.offsets, l.offsets...)
@@ -218,6 +219,29 @@ func runWith(t testing.TB, packets []capturetest.Packet, batch int, change func(
 	slices.SortFunc(o.conns, func(a, b Connection) int { return int(a.Stream) - int(b.Stream) })
 	slices.SortStableFunc(o.lines, func(a, b string) int { return streamOf(a) - streamOf(b) })
 	return o
+}
+
+// mustHoldNothing fails if a Pool still counts something after its source ended, or counted below 0.
+func mustHoldNothing[R any](t testing.TB, p *Pool[R], s Stats) {
+	t.Helper()
+	for i, w := range p.workers {
+		w.tick(&item{}) // the last one
+		for name, n := range map[string]int{
+			"bytes of connections": w.weights, "bytes of heads": w.held, "bytes of undecided connections": w.pending, "bytes that are postponed": w.postponed,
+			"bytes in doubt": w.doubted, "pages": w.reorder.pages, "open connections": len(w.open), "connections of one side": w.lone,
+			"waiting connections": len(w.waiting), "closing connections": len(w.closing),
+		} {
+			if n != 0 {
+				t.Errorf("shard %d: %d %s at the end, want 0", i, n, name)
+			}
+		}
+	}
+	if p.heldBytes != 0 || len(p.table.challenges) != 0 || s.Open != 0 || p.table.silent != p.table.live || p.table.live != p.table.inactive {
+		t.Errorf("at the end: %d bytes of first segments, %d challenges, %d open connections, %d of %d without payload, %d inactive", p.heldBytes, len(p.table.challenges), s.Open, p.table.silent, p.table.live, p.table.inactive)
+	}
+	if l := s.Limits; max(s.Streams, s.MissingBytes, s.Gaps, s.Disbelieved, l.Flows, l.SilentFlows, l.Networks, l.QueuedSegments, l.Undecided, l.HugeSegments, l.HeldBytes) > 1<<40 {
+		t.Errorf("a count below 0: %+v", s)
+	}
 }
 
 func streamOf(line string) (n int) {

@@ -218,34 +218,37 @@ func (c *conn) isFar(it *item) bool {
 
 // confirmed keeps a segment that is far from the captured bytes until a segment of the other side
 // matches it. If the other side was not captured, consecutive segments confirm each other. It
-// reports whether the segment is confirmed; then it first passes on the segments kept.
+// reports whether the segment is confirmed; then it first passes on the segments kept that it matches.
 func (c *conn) confirmed(it *item) bool {
 	fits := 0
 	if it.isWrong() {
 		c.w.disbelieved++
 		return false
 	}
-	for i := range c.doubts() {
-		q := &c.doubted.segments[i]
+	segments := c.doubts()
+	var isNear [maxDoubted]bool // others are not passed on: they may be forged
+	for i := range segments {
+		q := &segments[i]
 		switch {
 		case q.isForeign:
 		case q.dir != it.dir:
-			if within(it.ack, q.first()+q.length, maxHole) && within(q.ack, it.seq, maxHole) {
+			if isNear[i] = within(it.ack, q.first()+q.length, maxHole) && within(q.ack, it.seq, maxHole); isNear[i] {
 				fits = confirmations
 			}
-		case !c.info.Seen[it.dir.Reverse()^c.swapped] && within(it.first(), q.first()+q.length, maxHole):
-			fits++
+		default:
+			if isNear[i] = within(it.first(), q.first()+q.length, maxHole); isNear[i] && !c.info.Seen[it.dir.Reverse()^c.swapped] {
+				fits++
+			}
 		}
 	}
 	if fits < confirmations {
 		c.doubt(it)
 		return false
 	}
-	segments := c.doubts()
 	c.dropDoubts()
 	for i := range segments {
-		if q := &segments[i]; !q.isForeign {
-			c.acceptDoubted(q)
+		if isNear[i] {
+			c.acceptDoubted(&segments[i])
 		}
 	}
 	if c.over {
