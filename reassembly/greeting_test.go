@@ -2,6 +2,7 @@ package reassembly
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"github.com/kafkavet/kafkavet/capture/capturetest"
@@ -37,6 +38,33 @@ func TestForeignGreetings(t *testing.T) {
 		{"too few", "HTT", ""},
 		{"a response", string(response(1, 20)), ""},
 		{"the size of a response", string(response(1, 20)[:4]), ""},
+		{"the largest size of a response", "\x10\x00\x00\x00", ""},
+		{"a larger size", "\x10\x00\x00\x01", SpokeUnknown},
+		{"the head of a TLS record", "\x15\x03\x03\x00\x02", SpokeTLS},
+		{"less of it", "\x15\x03\x03\x00", SpokeUnknown},
+		{"PostgreSQL, with a text", "E\x00\x00\x00\x05SFATA", SpokePostgreSQL},
+		{"not PostgreSQL", "X\xff\x00\x00\x20SFATAL\x00", SpokeUnknown},
+		{"PostgreSQL, too short", "E\x00\xff\x00\x20SFAT", SpokeUnknown},
+		{"text with DEL", "hello\x7f\n", SpokeUnknown},
+		{"text with a tab", "a\tb~\n", SpokeText},
+		{"HTTP/2, the largest identifier", "\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x10\x00\x00\x00\x64", SpokeHTTP2},
+		{"HTTP/2, a larger identifier", "\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x11\x00\x00\x00\x64", ""},
+		{"HTTP/2, half a setting", "\x00\x00\x07\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x64\x00", ""},
+		{"HTTP/2, as many settings as there are", "\x00\x00\x60\x04\x00\x00\x00\x00\x00" + strings.Repeat("\x00\x03\x00\x00\x00\x64", 16), SpokeHTTP2},
+		{"HTTP/2, more settings", "\x00\x00\x66\x04\x00\x00\x00\x00\x00" + strings.Repeat("\x00\x03\x00\x00\x00\x64", 17), ""},
+		{"HTTP/2, a setting and more", "\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x64\xff\xff", SpokeHTTP2},
+		{"MySQL, an error", "\x17\x00\x00\x00\xff\x10\x04Too many connections", SpokeMySQL},
+		{"MySQL, an error without text", "\x17\x00\x00\x00\xff\x10\x04\x01", SpokeUnknown},
+		{"MySQL, another sequence number", "\x0c\x00\x00\x01\x0a8.0.36\x00", ""},
+		{"MySQL, too short", mysql[:7], ""},
+		{"MySQL, short", mysql[:8], SpokeMySQL},
+		{"MySQL, another protocol", "\x0c\x00\x00\x00\x098.0.36\x00", ""},
+		{"MySQL, version 3", "\x0c\x00\x00\x00\x0a3.23\x00", SpokeMySQL},
+		{"MySQL, version 9", "\x0c\x00\x00\x00\x0a9.1.0\x00", SpokeMySQL},
+		{"MySQL, version 2", "\x0c\x00\x00\x00\x0a2.23\x00", ""},
+		{"MySQL, no version", "\x0c\x00\x00\x00\x0a:.23\x00", ""},
+		{"MySQL, the longest", "\x00\x04\x00\x00\x0a8.0.36\x00", SpokeMySQL},
+		{"MySQL, longer", "\x01\x04\x00\x00\x0a8.0.36\x00", ""},
 	} {
 		if got := foreignGreeting([]byte(tt.p)); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
@@ -150,7 +178,7 @@ func TestBlankSettings(t *testing.T) {
 func TestBlankGreeting(t *testing.T) {
 	for text, want := range map[string]string{
 		"HTTP/1.1 400 secret\r\nServer: secret\r\n": SpokeHTTP, "SSH-2.0-secret\r\n": SpokeSSH, "<html>secret": SpokeText, "-ERR secret\r\n": SpokeRedis,
-		"\x00\x00\x00\x05secret": "", "\x15\x03\x03\x00\x02secret": "", "": "",
+		"\x00\x00\x00\x05secret": "", "\x0a\x00\x00\x00\x0a8.0.36": "", "\x15\x03\x03\x00\x02secret": "", "": "",
 	} {
 		b := []byte(text)
 		blank := BlankGreeting(b)
@@ -161,6 +189,76 @@ func TestBlankGreeting(t *testing.T) {
 			t.Errorf("%q: %q, %s", text, b, foreignGreeting(b))
 		case !blank && string(b) != text:
 			t.Errorf("%q was changed to %q", text, b)
+		}
+	}
+}
+
+// TestGreetingsThatNeedMore: bytes are held until they are enough to decide.
+func TestGreetingsThatNeedMore(t *testing.T) {
+	for _, tc := range []struct {
+		name, p string
+		want    bool
+	}{
+		{"a byte", "H", true},
+		{"a complete response", string(response(1, 0)), true},
+		{"a complete response with a body", string(response(1, 1)), false},
+		{"a part of a response", string(response(1, 20))[:8], true},
+		{"a larger part", string(response(1, 20))[:9], false},
+		{"a response and the next", string(response(1, 1)) + "\x00", false},
+		{"settings of HTTP/2", emptySettings, false},
+		{"a part of two settings", twoSettings[:20], true},
+		{"two settings", twoSettings, false},
+		{"text", "HTTP/1.1 4", false},
+	} {
+		if got := needsMore([]byte(tc.p)); got != tc.want {
+			t.Errorf("%s: %v, want %v", tc.name, got, tc.want)
+		}
+	}
+}
+
+// TestOpeningIsKept: the first bytes of a client are kept only if they can be a request. Others may
+// contain secrets.
+func TestOpeningIsKept(t *testing.T) {
+	b := request(3, 1, 1, 100)
+	for _, tc := range []struct {
+		name string
+		p    []byte
+		want int
+	}{{"a request", b, maxGreeting}, {"its header", b[:18], 18}, {"less", b[:11], 0}, {"a password", []byte("user secret password"), 0}, {"no request", request(91, 1, 1, 10), 0}} {
+		c := halfway(t)
+		if c.keepOpening(tc.p); len(c.info.Odd().Opening) != tc.want {
+			t.Errorf("%s: %q", tc.name, c.info.Odd().Opening)
+		}
+	}
+}
+
+// TestGreetingIsCollected: up to its limit, and the whole of it names the protocol.
+func TestGreetingIsCollected(t *testing.T) {
+	for _, tc := range []struct {
+		name            string
+		parts           []string
+		spoke, greeting string
+	}{
+		{"a line", []string{"220 ", "mail.example ", "ESMTP\r\nmore"}, SpokeSMTP, "220 mail.example ESMTP"},
+		{"a long line", []string{"hello ", strings.Repeat("x", 50), strings.Repeat("y", 50)}, SpokeText, "hello " + strings.Repeat("x", 50) + strings.Repeat("y", 8)},
+		{"bytes", []string{"\xde\xad\xbe\xef", "\r\n"}, SpokeUnknown, "\xde\xad\xbe\xef\r\n"},
+		{"bytes, then a line end", []string{"\xde\xad\xbe\xef", "\n", "abc"}, SpokeUnknown, "\xde\xad\xbe\xef\nabc"},
+	} {
+		c := halfway(t)
+		for _, p := range tc.parts {
+			if !c.noteGreeting([]byte(p)) {
+				t.Errorf("%s: %q is no greeting", tc.name, p)
+			}
+		}
+		if c.endGreeting(); c.info.Odd().Spoke != tc.spoke || string(c.info.Odd().Greeting) != tc.greeting {
+			t.Errorf("%s: %q, %q", tc.name, c.info.Odd().Spoke, c.info.Odd().Greeting)
+		}
+	}
+	for sent, want := range map[uint64]Confusion{0: NoConfusion, 10: ClearToTLS} {
+		c := halfway(t)
+		c.info.Bytes[ToBroker] = sent
+		if !c.noteGreeting([]byte("\x15\x03\x03\x00\x02\x02\x50")) || !c.noteGreeting([]byte("x")) || c.info.Confusion != want || c.info.Odd().Greeting != nil {
+			t.Errorf("an alert behind %d bytes: confusion %d, %q", sent, c.info.Confusion, c.info.Odd().Greeting)
 		}
 	}
 }

@@ -220,6 +220,112 @@ func TestPrefacesNotRead(t *testing.T) {
 	}
 }
 
+// TestPartsOfPrefaces: how many bytes of a preface, or of its reply, are enough to decide.
+func TestPartsOfPrefaces(t *testing.T) {
+	user, name := strings.Repeat("u", 255), strings.Repeat("n", 255)
+	const socks4, socks5 = "\x04\x01\x23\x84", "\x05\x01\x00\x05\x01\x00"
+	for _, tc := range []struct {
+		name, b string
+		want    parseState
+		n       int
+	}{
+		{"the longest PROXY line", "PROXY UNKNOWN " + strings.Repeat("x", maxProxyV1-16) + "\r\n", parsed, maxProxyV1},
+		{"a PROXY line that may end", "PROXY " + strings.Repeat("x", maxProxyV1-7), needMore, 0},
+		{"a PROXY line that is too long", "PROXY " + strings.Repeat("x", maxProxyV1-6), noMatch, 0},
+		{"SOCKS4, 7 bytes", socks4 + "\x0a\x00\x00", needMore, 0},
+		{"SOCKS4, the user begins", socks4 + "\x0a\x00\x00\x01", needMore, 0},
+		{"SOCKS4, no user", socks4 + "\x0a\x00\x00\x01\x00", parsed, 9},
+		{"SOCKS4, the longest user", socks4 + "\x0a\x00\x00\x01" + user + "\x00", parsed, 264},
+		{"SOCKS4, a user that may end", socks4 + "\x0a\x00\x00\x01" + user, needMore, 0},
+		{"SOCKS4, a longer user", socks4 + "\x0a\x00\x00\x01" + user + "u", noMatch, 0},
+		{"SOCKS4a, no name", socks4 + "\x00\x00\x00\x01\x00\x00", parsed, 10},
+		{"SOCKS4a, the longest name", socks4 + "\x00\x00\x00\x01\x00" + name + "\x00", parsed, 265},
+		{"SOCKS4a, a name that may end", socks4 + "\x00\x00\x00\x01\x00" + name, needMore, 0},
+		{"SOCKS4a, a longer name", socks4 + "\x00\x00\x00\x01\x00" + name + "n", noMatch, 0},
+		{"SOCKS4, address 0.0.0.0", socks4 + "\x00\x00\x00\x00\x00", parsed, 9},
+		{"SOCKS5, a byte", "\x05", needMore, 0},
+		{"SOCKS5, no request", "\x05\x01\x00", needMore, 0},
+		{"SOCKS5, 4 bytes of the request", socks5 + "\x01", needMore, 0},
+		{"SOCKS5, the length of a name", socks5 + "\x03\x01", needMore, 0},
+		{"SOCKS5, a name", socks5 + "\x03\x01a\x23\x84", parsed, 11},
+		{"SOCKS5, another address type", socks5 + "\x02\x01a\x23\x84", noMatch, 0},
+		{"SOCKS5, IPv6", socks5 + "\x04" + strings.Repeat("a", 18), parsed, 25},
+		{"SOCKS5, a reserved byte", "\x05\x01\x00\x05\x01\x01\x01\x0a\x00\x00\x01\x23\x84", noMatch, 0},
+		{"SOCKS5, the password begins", "\x05\x01\x02\x01\x01", needMore, 0},
+		{"SOCKS5, a password", "\x05\x01\x02\x01\x01u\x01p\x05\x01\x00\x03\x01a\x23\x84", parsed, 16},
+		{"SOCKS5, the last assigned method", "\x05\x01\x09", needMore, 0},
+		{"SOCKS5, an unassigned method", "\x05\x01\x0a", noMatch, 0},
+		{"SOCKS5, the last unassigned method", "\x05\x01\x7f", noMatch, 0},
+		{"SOCKS5, the first private method", "\x05\x01\x80", needMore, 0},
+		{"SOCKS5, the last private method", "\x05\x01\xfe", needMore, 0},
+		{"SOCKS5, no method", "\x05\x01\xff", noMatch, 0},
+		{"CONNECT, the longest target", "CONNECT " + strings.Repeat("x", maxTarget) + " HTTP/1.1\r\n\r\n", parsed, 282},
+		{"CONNECT, no empty line", "CONNECT a:1 HTTP/1.1\r\nx\n\r", needMore, 0},
+		{"CONNECT, a line of one byte", "CONNECT a:1 HTTP/1.1\r\nx\n\n", parsed, 25},
+	} {
+		if _, n, state := parsePreface([]byte(tc.b)); state != tc.want || state == parsed && n != tc.n {
+			t.Errorf("%s: %d bytes, state %d, want %d, %d", tc.name, n, state, tc.n, tc.want)
+		}
+	}
+	const connected, refused = "HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 407 No\r\n"
+	for _, tc := range []struct {
+		name string
+		kind PrefaceKind
+		b    string
+		want parseState
+		n    int
+	}{
+		{"SOCKS4, granted", SOCKS4, "\x00\x5a123456", parsed, 8},
+		{"SOCKS4, the last refusal", SOCKS4, "\x00\x5d123456", notRead, 8},
+		{"SOCKS4, no reply", SOCKS4, "\x00\x5e123456", noMatch, 0},
+		{"SOCKS4, below all replies", SOCKS4, "\x00\x59123456", noMatch, 0},
+		{"SOCKS4, 7 bytes", SOCKS4, "\x00\x5a12345", needMore, 0},
+		{"SOCKS5, 4 bytes of the reply", SOCKS5, "\x05\x00\x05\x00\x00\x01", needMore, 0},
+		{"SOCKS5, IPv4", SOCKS5, "\x05\x00\x05\x00\x00\x01123456", parsed, 12},
+		{"SOCKS5, a name", SOCKS5, "\x05\x00\x05\x00\x00\x03\x02ab12", parsed, 11},
+		{"SOCKS5, another version", SOCKS5, "\x05\x00\x04\x00\x00\x01123456", noMatch, 0},
+		{"SOCKS5, another address type", SOCKS5, "\x05\x00\x05\x00\x00\x02123456", noMatch, 0},
+		{"SOCKS5, a password is asked for", SOCKS5, "\x05\x02\x01", needMore, 0},
+		{"SOCKS5, a wrong password", SOCKS5, "\x05\x02\x01\x01", notRead, 4},
+		{"CONNECT", Connect, connected, parsed, len(connected)},
+		{"CONNECT, a head that is too short", Connect, "HTTP/1.1 20\n\n", parsed, 13},
+		{"CONNECT, a shorter head", Connect, "HTTP/1.1 2\n\n", parsed, 12},
+		{"CONNECT, no status", Connect, "HTTP/1.1 \n\n", noMatch, 0},
+		{"CONNECT refused, no body", Connect, refused + "\r\n", notRead, 19},
+		{"CONNECT refused, a body", Connect, refused + "Content-Length: 5\r\n\r\n12345", notRead, 43},
+		{"CONNECT refused, a part of it", Connect, refused + "Content-Length: 5\r\n\r\n1234", needMore, 0},
+		{"CONNECT refused, a length of 0", Connect, refused + "Content-Length: 0\r\n\r\n", notRead, 38},
+		{"CONNECT refused, no length", Connect, refused + "Content-Length: -1\r\n\r\n", notRead, 39},
+		{"CONNECT refused, chunks", Connect, refused + "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n", notRead, 59},
+		{"CONNECT refused, a chunk is missing", Connect, refused + "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n", needMore, 0},
+		{"CONNECT refused, the end of a chunk is missing", Connect, refused + "Transfer-Encoding: chunked\r\n\r\n2\r\nab", needMore, 0},
+		{"CONNECT refused, its line end is missing", Connect, refused + "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r", needMore, 0},
+		{"CONNECT refused, the trailer is missing", Connect, refused + "Transfer-Encoding: chunked\r\n\r\n0\r\n", needMore, 0},
+		{"CONNECT refused, no chunk", Connect, refused + "Transfer-Encoding: chunked\r\n\r\nxyz\r\n", notRead, 47},
+		{"CONNECT refused, compressed", Connect, refused + "Transfer-Encoding: gzip\r\n\r\nxyz\r\n", notRead, 44},
+	} {
+		if n, state, _ := parseReply(tc.kind, []byte(tc.b)); state != tc.want || (state == parsed || state == notRead) && n != tc.n {
+			t.Errorf("%s: %d bytes, state %d, want %d, %d", tc.name, n, state, tc.n, tc.want)
+		}
+	}
+	for kind, b := range map[PrefaceKind]string{SOCKS4: "\x04\x01", SOCKS5: "\x05\x01", ProxyV1: "PROX", ProxyV2: "\r\n\r", Connect: "CONN"} {
+		if got := prefaceKind([]byte(b)); got != kind {
+			t.Errorf("%q: %v, want %v", b, got, kind)
+		}
+	}
+	for _, tc := range []struct {
+		kind PrefaceKind
+		b    string
+		want parseState
+	}{
+		{ProxyV2, "", notRead}, {SOCKS4, "", needMore}, {SOCKS4, "\x00", notRead}, {SOCKS4, "\x05", noMatch}, {SOCKS5, "\x05", notRead}, {SOCKS5, "\x00", noMatch}, {Connect, "\x00", noMatch},
+	} {
+		if got := answersPreface(tc.kind, []byte(tc.b)); got != tc.want {
+			t.Errorf("%v answered with %q: %d, want %d", tc.kind, tc.b, got, tc.want)
+		}
+	}
+}
+
 // TestUnknownPreface has bytes before the first request that no known protocol explains, with and
 // without an answer to them. Other protocols stay others, and nothing of them is held.
 func TestUnknownPreface(t *testing.T) {
