@@ -23,7 +23,7 @@ func (c *conn) trace(t Tracer) {
 		how = "joined midstream: no SYN was captured, who is the broker is decided later"
 	case !c.half[ToClient].synced:
 		how = "the client's SYN was captured"
-	case !c.half[ToBroker].synced:
+	case !c.info.HasInitial:
 		how = "only the answer to a SYN was captured"
 	}
 	t.Printf(c.info.First, "connection %v to %v: %s", c.info.Client, c.info.Broker, how)
