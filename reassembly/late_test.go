@@ -154,7 +154,7 @@ func TestWhereARequestIsDue(t *testing.T) {
 		{"behind a loss", junk, func(c *conn, _ *item) { c.dialogue.fr[ToBroker].state = searching }, false},
 		{"inside TLS", junk, func(c *conn, _ *item) { c.mode = crypted }, false},
 		{"at the beginning", junk, func(c *conn, _ *item) { c.dialogue.decided = false }, true},
-		{"at the beginning, behind bytes that are held", junk, func(c *conn, _ *item) { c.dialogue.decided, c.dialogue.pending = false, new(pending) }, false},
+		{"at the beginning, behind bytes that are held", junk, func(c *conn, _ *item) { c.dialogue.decided, c.dialogue.pending = false, new(undecided) }, false},
 		{"at the beginning, behind a preface", junk, func(c *conn, _ *item) { c.dialogue.decided, c.info.Bytes[ToBroker] = false, 10 }, false},
 		{"at the beginning of the capture", junk, func(c *conn, _ *item) { c.dialogue.decided, c.dialogue.isFromStart = false, false }, false},
 		{"the next bytes came before it", junk, func(c *conn, _ *item) {

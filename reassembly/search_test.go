@@ -235,12 +235,12 @@ func TestRequestThatFits(t *testing.T) {
 		{"likely, the header", Likely, b[:12], true}, {"likely, less than the header", Likely, b[:11], false},
 	} {
 		c := newConn(newWorker(&Options{LooksLikeRequest: func(int64, []byte) Likelihood { return tc.how }}, new(log)), &flow{})
-		held := &pending{chunks: []chunk{{p: tc.b[:5]}, {p: tc.b[5:]}}, bytes: len(tc.b)}
+		held := &undecided{chunks: []chunk{{p: tc.b[:5]}, {p: tc.b[5:]}}, bytes: len(tc.b)}
 		if got := c.isLoneRequest(held); got != tc.want {
 			t.Errorf("%s: %v, want %v", tc.name, got, tc.want)
 		}
 		for name, k := range map[string]chunk{"an answer": {dir: ToClient}, "a gap": {gap: 1}} {
-			if c.isLoneRequest(&pending{chunks: append(held.chunks, k), bytes: held.bytes}) {
+			if c.isLoneRequest(&undecided{chunks: append(held.chunks, k), bytes: held.bytes}) {
 				t.Errorf("%s, and %s: it is accepted", tc.name, name)
 			}
 		}
@@ -255,7 +255,7 @@ func TestPendingIsFull(t *testing.T) {
 		want               bool
 	}{{maxPending, 1, 0, false}, {maxPending + 1, 1, 0, true}, {1, maxPendingChunks, 0, false}, {1, maxPendingChunks + 1, 0, true}, {1, 1, maxShardPending, false}, {1, 1, maxShardPending + 1, true}} {
 		w.pending = tc.all
-		p := pending{bytes: tc.bytes, chunks: make([]chunk, tc.chunks)}
+		p := undecided{bytes: tc.bytes, chunks: make([]chunk, tc.chunks)}
 		if got := p.isFull(w); got != tc.want {
 			t.Errorf("%d bytes, %d chunks, %d of all: %v, want %v", tc.bytes, tc.chunks, tc.all, got, tc.want)
 		}
