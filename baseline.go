@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -116,49 +115,4 @@ func writeBaseline(w io.Writer, rep *model.Report) error {
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
 	return enc.Encode(b)
-}
-
-// notChecked says that fewer requests were checked than --require-checked demands, and why. It is
-// empty if enough were checked.
-func notChecked(rep *model.Report, required uint64, isFiltered bool) string {
-	s := &rep.Summary
-	if s.RequestsChecked >= required {
-		return ""
-	}
-	var why []string
-	for _, n := range rep.Quality.NotChecked {
-		switch n.Reason {
-		case model.NotCheckedNoRange:
-			why = append(why, words.Plural(n.Requests, "request")+" without a known range (capture from the start of a connection, or give --advertised)")
-		case model.NotCheckedEncrypted:
-			why = append(why, encryptedText(n.Streams))
-		case model.NotCheckedUndecided:
-			why = append(why, words.Plural(n.Streams, "connection")+" with too little payload")
-		}
-	}
-	if len(why) == 0 && s.Requests == s.RequestsExempt {
-		why = append(why, cmp.Or(noKafka(s.Streams, s.KafkaStreams, isFiltered), "no request except ApiVersions was captured"))
-	}
-	text := fmt.Sprintf("%s checked, --require-checked asks for %s", words.Plural(s.RequestsChecked, "request"), words.Number(required))
-	if len(why) > 0 {
-		text += ": " + strings.Join(why, "; ")
-	}
-	return text
-}
-
-// noKafka says why there is no Kafka connection. It is empty if there is one.
-func noKafka(streams, kafkaStreams uint64, isFiltered bool) string {
-	switch {
-	case streams == 0 && isFiltered:
-		return "no TCP connection passes --port, --not-port, --host and --net"
-	case streams == 0:
-		return "no TCP connection was captured"
-	case kafkaStreams == 0:
-		return fmt.Sprintf("none of %s spoke Kafka", words.Plural(streams, "connection"))
-	}
-	return ""
-}
-
-func encryptedText(streams uint64) string {
-	return words.Plural(streams, "encrypted connection") + " (give --tls-keylog)"
 }

@@ -268,3 +268,41 @@ func newExplain(e environment) (*cobra.Command, action) {
 		return exitClean, err
 	}
 }
+
+// command is one run of a command: what it uses of the system, and its options, which never change.
+type command struct {
+	environment
+	opt *options
+}
+
+// fileOpener returns a fileOpener with the current rights of the process.
+func (c command) fileOpener() fileOpener {
+	mode, _ := c.opt.output.fileMode() // resolve has checked it
+	return fileOpener{mode: mode, isRoot: os.Geteuid() == 0, stdout: c.out, stderr: c.err}
+}
+
+// warn prints a warning, unless --quiet is given. Any goroutine may call it.
+func (c command) warn(err error) {
+	if !c.opt.traffic.quiet {
+		c.complain("warning: %v", err)
+	}
+}
+
+// confine gives up the rights that the command no longer needs, once, when everything is open.
+func (c command) confine(s sandbox) {
+	if c.environment.confine == nil || c.opt.traffic.noSandbox {
+		return
+	}
+	for _, o := range c.opt.output.outputs {
+		s.appears = append(s.appears, o.path)
+	}
+	s.mode, _ = c.opt.output.fileMode() // resolve has checked it
+	s.appears = append(s.appears, c.opt.evidence.path, c.opt.evidence.bundle, c.opt.report.writeBaseline)
+	applied, err := c.environment.confine(s)
+	if err != nil {
+		c.warn(err)
+	}
+	if c.opt.traffic.verbose {
+		c.complain("sandbox: %s", applied)
+	}
+}

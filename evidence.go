@@ -36,7 +36,7 @@ func (o *evidenceOptions) isWanted() bool { return o.path != "" || o.bundle != "
 // maxOccurrences bounds --evidence-occurrences. More would be most of the capture.
 const maxOccurrences = 1000
 
-func (o *evidenceOptions) check() error {
+func (o *evidenceOptions) resolve() error {
 	switch {
 	case !o.isWanted() && o.flags.Changed("evidence-occurrences"):
 		return errors.New("--evidence-occurrences: has no effect without --evidence or --bundle")
@@ -63,7 +63,7 @@ func (f *results) writeEvidence(rep *model.Report) (isWritten bool) {
 	var packets bytes.Buffer
 	sum, err := f.WriteEvidence(&packets, f.j.pipeline.src.Captures())
 	if err != nil {
-		f.j.complain("%v", err)
+		f.complain("%v", err)
 		return false
 	}
 	f.locate(rep, &sum)
@@ -74,7 +74,7 @@ func (f *results) writeEvidence(rep *model.Report) (isWritten bool) {
 
 // locate adds the positions of the occurrences in the evidence to the report.
 func (f *results) locate(rep *model.Report, sum *evidence.Summary) {
-	opt := &f.j.opt.evidence
+	opt := &f.opt.evidence
 	file := &model.EvidenceFile{
 		Path: opt.path, Packets: uint64(sum.Packets), Connections: uint64(sum.Connections), Redacted: f.j.names != nil,
 	}
@@ -122,21 +122,21 @@ func (f *results) writeTo(out *output, write func(io.Writer) error) (isWritten b
 	}
 	err := out.finish(write(out.w))
 	if err != nil {
-		f.j.complain("%v", err)
+		f.complain("%v", err)
 	}
 	return err == nil
 }
 
 func (f *results) explainEvidence(sum *evidence.Summary, path string) {
 	if sum.Omitted > 0 || sum.Unproven > 0 {
-		f.j.warn(fmt.Errorf("%s: %s without packets, %s without packets that were still kept",
+		f.warn(fmt.Errorf("%s: %s without packets, %s without packets that were still kept",
 			path, words.Plural(uint64(sum.Unproven), "finding"), words.Plural(sum.Omitted, "occurrence")))
 	}
 	if of := sum.OfEncrypted(f.j.names != nil); of != "" {
-		f.j.warn(fmt.Errorf("%s: %s", path, of))
+		f.warn(fmt.Errorf("%s: %s", path, of))
 	}
-	if f.j.opt.traffic.verbose {
-		f.j.complain("wrote %s: %s of %s for %s", path, words.Plural(uint64(sum.Packets), "packet"),
+	if f.opt.traffic.verbose {
+		f.complain("wrote %s: %s of %s for %s", path, words.Plural(uint64(sum.Packets), "packet"),
 			words.Plural(uint64(sum.Connections), "connection"), words.Plural(uint64(sum.Findings), "finding"))
 	}
 }

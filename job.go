@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
-	"os"
 	"runtime"
 	"slices"
 	"time"
@@ -18,16 +18,12 @@ import (
 // job is one run of analyze, requests, sniff or run. Packets go from a source through the
 // pipeline to a result, which is written at the end.
 type job struct {
-	environment
-	// opt is never changed.
-	opt *options
+	command
 
 	// newJob makes the fields below from the options. They never change.
 
-	dissecting capture.DissectorOptions
 	// dissector belongs to the pipeline while that runs.
 	dissector *capture.Dissector
-	filter    capture.Filter
 	// names are the pseudonyms; nil for none.
 	names *redact.Pseudonyms
 	// supplied are the ranges of --advertised; nil for none.
@@ -55,23 +51,21 @@ type result interface {
 	discard()
 }
 
+// captureNamer is a result that needs the names of the captures, in their order, before the first
+// packet.
+type captureNamer interface{ nameCaptures(paths []string) }
+
 // newJob makes a job from the options; newResult makes its result. Errors name the flag. isLive
 // says that the packets come from an interface.
 func newJob(e environment, opt *options, isLive bool, newResult func(*job) (result, error)) (j *job, err error) {
-	j = &job{environment: e, opt: opt}
+	j = &job{command: command{e, opt}}
 	if j.names, err = opt.redact.pseudonyms(); err != nil {
 		return nil, err
 	}
 	if j.names != nil && len(opt.captures) > 0 && !slices.ContainsFunc(opt.captures, hasNames) {
 		j.names.Keep()
 	}
-	if j.dissecting, err = opt.traffic.dissector(); err != nil {
-		return nil, err
-	}
-	j.dissector = capture.NewDissector(j.dissecting)
-	if j.filter, err = opt.traffic.filter(j.dissecting); err != nil {
-		return nil, err
-	}
+	j.dissector = capture.NewDissector(opt.traffic.dissector)
 	if j.supplied, err = reference("--advertised", opt.traffic.advertised); err != nil {
 		return nil, err
 	}
@@ -88,19 +82,6 @@ func newJob(e environment, opt *options, isLive bool, newResult func(*job) (resu
 // Standard input is unknown before it is read.
 func hasNames(path string) bool { return path == "-" || !evidence.HasPseudonyms(capture.Comment(path)) }
 
-// fileOpener returns a fileOpener with the current rights of the process.
-func (j *job) fileOpener() fileOpener {
-	mode, _ := j.opt.output.fileMode() // check has checked it
-	return fileOpener{mode: mode, isRoot: os.Geteuid() == 0, stdout: j.out, stderr: j.err}
-}
-
-// warn prints a warning, unless --quiet is given. Any goroutine may call it.
-func (j *job) warn(err error) {
-	if !j.opt.traffic.quiet {
-		j.complain("warning: %v", err)
-	}
-}
-
 // runFiles reads captures to their end, or until ctx is done.
 func (j *job) runFiles(ctx context.Context) (int, error) {
 	defer j.result.discard()
@@ -114,8 +95,8 @@ func (j *job) runFiles(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	defer j.files.Close()
-	if l, ok := j.result.(*listing); ok {
-		l.nameCaptures(j.files.Paths())
+	if r, ok := j.result.(captureNamer); ok {
+		r.nameCaptures(j.files.Paths())
 	}
 	j.pipeline = newPipeline(j, j.files, j.result, nil)
 	began := time.Now()
@@ -131,6 +112,20 @@ func (j *job) runFiles(ctx context.Context) (int, error) {
 		}
 	}
 	return j.result.finish(), nil
+}
+
+// openFiles opens captures. A signal ends all of them, or only standard input if that is one.
+func openFiles(ctx context.Context, paths []string, stdin io.Reader, keys *keyring) (*fileSource, error) {
+	if len(paths) == 0 {
+		return nil, errors.New(`no capture given; "-" is standard input`)
+	}
+	opt := capture.Options{Stdin: stdin, Secrets: keys.add}
+	if slices.Contains(paths, "-") {
+		opt.Stdin, ctx = untilInterrupted(ctx, stdin), context.WithoutCancel(ctx)
+	}
+	files, err := capture.Open(paths, opt)
+	keys.files = files
+	return &fileSource{Files: files, ctx: ctx}, err
 }
 
 // inputIsWhole prints problems of the input, and reports whether it was read completely.

@@ -59,13 +59,14 @@ func newLiveKeyring(warn func(error)) *keyring {
 const tlsKeyLog = 0x544c534b
 
 // add reads a pcapng decryption secrets block. It belongs to the reading goroutine.
-func (k *keyring) add(kind uint32, text []byte) {
-	if kind != tlsKeyLog {
-		k.warn(fmt.Errorf("decryption secrets of an unknown type (%#08x) are ignored", kind))
+func (k *keyring) add(s capture.Secret) {
+	name := fmt.Sprintf("%s: decryption secrets after packet %d", s.Path, s.After)
+	if s.Kind != tlsKeyLog {
+		k.warn(fmt.Errorf("%s: their type %#08x is unknown; they are ignored", name, s.Kind))
 		return
 	}
 	k.drain() // the secrets apply only to later packets
-	if _, err := k.ReadKeyLog(bytes.NewReader(text), "decryption secrets block", k.warn); err != nil {
+	if _, err := k.ReadKeyLog(bytes.NewReader(s.Text), name, k.warn); err != nil {
 		k.warn(err)
 	}
 }
@@ -75,9 +76,9 @@ func (k *keyring) readLate(s *tlsrecord.Secrets) {
 	if k.files == nil {
 		return
 	}
-	k.files.EachSecret(func(kind uint32, text []byte) {
-		if kind == tlsKeyLog {
-			_, _ = s.ReadKeyLog(bytes.NewReader(text), "", nil) // reading from memory does not fail
+	k.files.EachSecret(func(block capture.Secret) {
+		if block.Kind == tlsKeyLog {
+			_, _ = s.ReadKeyLog(bytes.NewReader(block.Text), "", nil) // reading from memory does not fail
 		}
 	})
 }

@@ -37,7 +37,7 @@ func (o *mergeOptions) register(cmd *cobra.Command) {
 	})
 }
 
-func (o *mergeOptions) check() error { return o.report.check() }
+func (o *mergeOptions) resolve() error { return o.report.resolve() }
 
 // parseDays also accepts a number of days, such as 7d.
 func parseDays(text string) (time.Duration, error) {
@@ -76,29 +76,28 @@ func newMerge(e environment) (*cobra.Command, action) {
 			return 0, errors.New(`no report given; merge reads what --format json writes, "-" is standard input`)
 		}
 		opt.merged = args
-		if err := opt.check(e.in); err != nil {
+		if err := opt.resolve(e.in); err != nil {
 			return 0, err
 		}
-		// The job has no packets: its result is read from reports.
-		f := &results{j: &job{environment: e, opt: opt}}
-		defer f.discard()
-		if err := f.open(); err != nil {
+		r := &reporter{command: command{e, opt}}
+		defer r.discardOutputs()
+		if err := r.openOutputs(); err != nil {
 			return 0, err
 		}
 		if os.Getenv("GOMEMLIMIT") == "" {
 			defer debug.SetMemoryLimit(debug.SetMemoryLimit(mergeMemory))
 		}
-		f.j.confine(sandbox{reads: args})
+		r.confine(sandbox{reads: args})
 		rep, err := mergeFiles(ctx, args, e.in)
 		if err != nil {
 			return 0, err
 		}
 		if flags.gate > 0 {
-			if f.gate, err = newGate(rep, flags.gate, opt.report.reaches(model.Warning)); err != nil {
+			if r.gate, err = newGate(rep, flags.gate, opt.report.reaches(model.Warning)); err != nil {
 				return 0, fmt.Errorf("--gate: %w", err)
 			}
 		}
-		return f.verdict(rep, f.writeReports(rep)), nil
+		return r.exitCode(rep, r.writeReports(rep)), nil
 	}
 }
 

@@ -19,8 +19,8 @@ import (
 	"github.com/kafkavet/kafkavet/report/redact"
 )
 
-// options are the parsed command line. The flags of a command fill its groups; the job reads
-// them, and nothing changes them.
+// options are the parsed command line. The flags of a command fill its groups. The job reads them
+// after resolve, and nothing changes them then.
 type options struct {
 	// captures are the arguments of analyze and requests.
 	captures []string
@@ -39,8 +39,9 @@ type options struct {
 type optionGroup interface {
 	// register adds the flags to those of a command.
 	register(*cobra.Command)
-	// check returns an error for invalid values, before any work is done.
-	check() error
+	// resolve returns an error for invalid values, and fills what follows from the values. It is
+	// called once, before any work is done.
+	resolve() error
 }
 
 func (o *options) add(cmd *cobra.Command, groups ...optionGroup) {
@@ -50,11 +51,11 @@ func (o *options) add(cmd *cobra.Command, groups ...optionGroup) {
 	o.groups = append(o.groups, groups...)
 }
 
-// check returns an error for invalid options, before any work is done. stdin gives the file name
-// of a capture on standard input.
-func (o *options) check(stdin io.Reader) error {
+// resolve resolves the groups, and returns an error for options that contradict each other. stdin
+// gives the file name of a capture on standard input.
+func (o *options) resolve(stdin io.Reader) error {
 	for _, g := range o.groups {
-		if err := g.check(); err != nil {
+		if err := g.resolve(); err != nil {
 			return err
 		}
 	}
@@ -108,6 +109,10 @@ type trafficOptions struct {
 	noSandbox   bool
 	quiet       bool
 	verbose     bool
+
+	// dissector and filter are filled by resolve.
+	dissector capture.DissectorOptions
+	filter    capture.Filter
 }
 
 // selection returns the flags that select connections as a text; empty for none.
@@ -132,7 +137,7 @@ func (o *trafficOptions) register(cmd *cobra.Command) {
 	f.StringVar(&o.advertised, "advertised", "", "the `RELEASE` or file with the ranges of brokers whose ApiVersions response was not captured; list prints the releases")
 	f.UintSliceVar(&o.vxlanPorts, "vxlan-port", nil, "an additional UDP `PORT` of VXLAN")
 	f.UintSliceVar(&o.genevePorts, "geneve-port", nil, "an additional UDP `PORT` of Geneve")
-	f.DurationVar(&o.idle, "idle-timeout", time.Duration(reassembly.DefaultIdleTimeout), "evict connections without packets for this `DURATION` of packet time")
+	f.DurationVar(&o.idle, "idle-timeout", time.Duration(reassembly.DefaultIdleTimeout), "evict connections without packets for this `DURATION`")
 	f.Func("debug", "print on standard error every decision about the connection with the number `STREAM` (tcp.stream in Wireshark)", func(text string) error {
 		n, err := strconv.ParseUint(text, 10, 32)
 		if err == nil {
@@ -149,29 +154,24 @@ func (o *trafficOptions) registerSandbox(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.noSandbox, "no-sandbox", false, "keep all rights of the process once the files are open (Linux)")
 }
 
-func (o *trafficOptions) check() error { return nil } // newJob checks them
-
-func (o *trafficOptions) dissector() (d capture.DissectorOptions, err error) {
-	if d.VXLANPorts, err = ports("--vxlan-port", o.vxlanPorts); err != nil {
-		return d, err
-	}
-	if d.GenevePorts, err = ports("--geneve-port", o.genevePorts); err != nil {
-		return d, err
-	}
+func (o *trafficOptions) resolve() (err error) {
 	if o.idle <= 0 {
-		return d, fmt.Errorf("--idle-timeout %v: must be above 0", o.idle)
+		return fmt.Errorf("--idle-timeout %v: must be above 0", o.idle)
 	}
-	return d, nil
-}
-
-func (o *trafficOptions) filter(d capture.DissectorOptions) (f capture.Filter, err error) {
+	d, f := &o.dissector, &o.filter
+	for _, list := range []struct {
+		flag    string
+		numbers []uint
+		ports   *[]uint16
+	}{
+		{"--vxlan-port", o.vxlanPorts, &d.VXLANPorts}, {"--geneve-port", o.genevePorts, &d.GenevePorts},
+		{"--port", o.ports, &f.Ports}, {"--not-port", o.notPorts, &f.NotPorts},
+	} {
+		if *list.ports, err = ports(list.flag, list.numbers); err != nil {
+			return err
+		}
+	}
 	f.TunnelPorts = slices.Concat(d.VXLANPorts, d.GenevePorts)
-	if f.Ports, err = ports("--port", o.ports); err != nil {
-		return f, err
-	}
-	if f.NotPorts, err = ports("--not-port", o.notPorts); err != nil {
-		return f, err
-	}
 	for _, list := range []struct {
 		flag string
 		nets []string
@@ -179,12 +179,12 @@ func (o *trafficOptions) filter(d capture.DissectorOptions) (f capture.Filter, e
 		for _, text := range list.nets {
 			net, err := capture.ParseNet(text)
 			if err != nil {
-				return f, fmt.Errorf("%s %w", list.flag, err)
+				return fmt.Errorf("%s %w", list.flag, err)
 			}
 			f.Nets = append(f.Nets, net)
 		}
 	}
-	return f, nil
+	return nil
 }
 
 func ports(flag string, numbers []uint) ([]uint16, error) {
@@ -236,7 +236,7 @@ func (o *reportOptions) registerColor(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.color, "color", "auto", "colors in text: `WHEN` is auto, always or never; NO_COLOR is respected")
 }
 
-func (o *reportOptions) check() error {
+func (o *reportOptions) resolve() error {
 	if o.writeBaseline == "-" {
 		return errors.New("--write-baseline -: must be a file")
 	}
@@ -270,7 +270,7 @@ func (o *redactOptions) register(cmd *cobra.Command) {
 		"file:FILE, env:VARIABLE, or the text itself, which other users of this host can see")
 }
 
-func (o *redactOptions) check() error {
+func (o *redactOptions) resolve() error {
 	if o.key != "" && !o.redact {
 		return errors.New("--redact-key: has no effect without --redact")
 	}

@@ -61,7 +61,7 @@ const (
 	minInterval = time.Second
 )
 
-func (o *liveOptions) check() error {
+func (o *liveOptions) resolve() error {
 	switch {
 	case o.iface == "" && !o.isRun:
 		return errors.New("no interface given; -i any watches all of them, and kafkavet interfaces lists them")

@@ -27,7 +27,7 @@ type outputOptions struct {
 	isLive bool
 	// isSingle: -o can be given once.
 	isSingle bool
-	// outputs are the result of check.
+	// outputs are filled by resolve.
 	outputs []outputOption
 	flags   *pflag.FlagSet
 }
@@ -58,7 +58,7 @@ func (o *outputOptions) names() (names []string) {
 	return names
 }
 
-func (o *outputOptions) check() error {
+func (o *outputOptions) resolve() error {
 	if _, err := o.fileMode(); err != nil {
 		return err
 	}

@@ -53,8 +53,8 @@ func newPipeline(j *job, src capture.Source, sink decode.Sink, live *live) *pipe
 	if p.debug != nil {
 		pooling.Tracer = p.debug
 	}
-	if !j.filter.All() {
-		pooling.Want = j.filter.Match
+	if !j.opt.traffic.filter.All() {
+		pooling.Want = j.opt.traffic.filter.Match
 	}
 	if live != nil {
 		pooling.Live, pooling.Clock = true, live.clock

@@ -38,7 +38,7 @@ func newRequests(e environment) (*cobra.Command, action) {
 		if textOptions(e.out, "never").Width > 0 && !cmd.Flags().Changed("format") && len(opt.output.texts) == 0 {
 			opt.output.format = write.TableFormat
 		}
-		if err := opt.check(e.in); err != nil {
+		if err := opt.resolve(e.in); err != nil {
 			return 0, err
 		}
 		j, err := newJob(e, opt, false, func(j *job) (result, error) { return &listing{j: j}, nil })
@@ -104,8 +104,8 @@ func (l *listing) finish() int {
 	}
 	isForPeople := l.j.opt.output.outputs[0].format.Name == write.TableFormat
 	switch p := l.picked; {
-	case p.seen == 0 && (isForPeople || p.pick.flags() != "" || !l.j.filter.All()): // programs see that there is no line
-		l.j.warn(errors.New(p.nothingSeen(!l.j.filter.All())))
+	case p.seen == 0 && (isForPeople || p.pick.flags() != "" || !l.j.opt.traffic.filter.All()): // programs see that there is no line
+		l.j.warn(errors.New(p.nothingSeen(!l.j.opt.traffic.filter.All())))
 	case p.seen > 0 && p.passed == 0:
 		l.j.warn(fmt.Errorf("none of %s passes %s", words.Plural(p.seen, "request"), p.pick.flags()))
 	}
@@ -145,7 +145,7 @@ func apiNames() (names []string) {
 	return names
 }
 
-func (o *pickOptions) check() error {
+func (o *pickOptions) resolve() error {
 	for _, list := range []struct {
 		flag           string
 		given, allowed []string
@@ -204,7 +204,7 @@ func isClient(pattern string, x *decode.Exchange) bool {
 		names = append(names, x.ClientID)
 	}
 	return slices.ContainsFunc(names, func(name string) bool {
-		ok, _ := path.Match(pattern, name) // check has checked it
+		ok, _ := path.Match(pattern, name) // resolve has checked it
 		return ok
 	})
 }

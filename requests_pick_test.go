@@ -32,7 +32,7 @@ func TestPickedRequests(t *testing.T) {
 		{pickOptions{clients: []string{"kgo"}}, true},
 		{pickOptions{clients: []string{"10.0.0.8", "10.0.0.7:41001"}}, false},
 	} {
-		if err := c.pick.check(); err != nil {
+		if err := c.pick.resolve(); err != nil {
 			t.Error(err)
 		}
 		if got := c.pick.passes(x); got != c.want {
@@ -40,7 +40,7 @@ func TestPickedRequests(t *testing.T) {
 		}
 	}
 	for _, wrong := range []pickOptions{{verdicts: []string{"above"}}, {outcomes: []string{"gone"}}, {apis: []string{"Fetsch"}}, {clients: []string{"[a"}}} {
-		if wrong.check() == nil {
+		if wrong.resolve() == nil {
 			t.Errorf("%s: accepted", wrong.flags())
 		}
 	}

@@ -46,7 +46,7 @@ func newRun(e environment) (*cobra.Command, action) {
 		if len(args) == 0 {
 			return 0, errors.New("run: no command given; it follows --")
 		}
-		if err := opt.check(e.in); err != nil {
+		if err := opt.resolve(e.in); err != nil {
 			return 0, err
 		}
 		if opt.save.path == "-" {
@@ -58,15 +58,14 @@ func newRun(e environment) (*cobra.Command, action) {
 			e.out = e.err // standard output belongs to the command
 		}
 		status := newStatusLine(e.err, true)
+		silent := &newsWriter{w: io.Discard, name: "nowhere", line: status} // the report comes at the end
 		var w *watch
 		if _, err := newJob(e, opt, true, func(j *job) (_ result, err error) {
-			w, err = newWatch(j, status, nil)
+			w, err = newWatch(j, status, silent, nil, child.start)
 			return w, err
 		}); err != nil {
 			return 0, err
 		}
-		w.news = &newsWriter{w: io.Discard, name: "nowhere", line: status} // the report comes at the end
-		w.started = child.start
 		ended, end := context.WithCancel(context.WithoutCancel(ctx)) // the command handles signals
 		defer end()
 		child.ended = end

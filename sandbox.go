@@ -23,25 +23,6 @@ type sandbox struct {
 	isLive bool
 }
 
-// confine gives up the rights that the job no longer needs, once, when everything is open.
-func (j *job) confine(s sandbox) {
-	if j.environment.confine == nil || j.opt.traffic.noSandbox {
-		return
-	}
-	for _, o := range j.opt.output.outputs {
-		s.appears = append(s.appears, o.path)
-	}
-	s.mode, _ = j.opt.output.fileMode() // check has checked it
-	s.appears = append(s.appears, j.opt.evidence.path, j.opt.evidence.bundle, j.opt.report.writeBaseline)
-	applied, err := j.environment.confine(s)
-	if err != nil {
-		j.warn(err)
-	}
-	if j.opt.traffic.verbose {
-		j.complain("sandbox: %s", applied)
-	}
-}
-
 // directories returns the resolved directories of files, each once. With isAwaited, the nearest
 // existing parent replaces a missing directory.
 func directories(files []string, isAwaited bool) (dirs []string) {

@@ -127,7 +127,7 @@ func (s *httpServer) start(w *watch) {
 	go func() {
 		defer close(s.done)
 		if err := s.server.Serve(places); !errors.Is(err, http.ErrServerClosed) {
-			w.j.warn(fmt.Errorf("serve %s: %w", s.address(), err))
+			w.warn(fmt.Errorf("serve %s: %w", s.address(), err))
 		}
 	}()
 }
@@ -216,7 +216,7 @@ func (s *httpServer) reportHandler(contentType, policy string, form func(*snapsh
 		}
 		body, err := form(c)
 		if err != nil {
-			http.Error(w, "the report could not be written", http.StatusInternalServerError)
+			http.Error(w, "the report could not be written: "+err.Error(), http.StatusInternalServerError)
 			return
 		}
 		w.Header().Set("Content-Type", contentType)

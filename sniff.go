@@ -18,7 +18,7 @@ func newSniff(e environment) (*cobra.Command, action) {
 		Long: "Watch an interface: print each finding when it first happens, then how often it happens, and the report at the\n" +
 			"end (Ctrl-C, --duration, --count).\n\n" + exitCodes,
 		Example: "  kafkavet sniff -i any --port 9092\n" +
-			"  kafkavet sniff -i eth0 --duration 10m -o report.html --format html\n" +
+			"  kafkavet sniff -i eth0 --duration 10m -o report.html\n" +
 			"  kafkavet sniff -i eth0 --user nobody --listen :9999 -w k.pcapng --rotate-size 100 --rotate-keep 10",
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
@@ -38,7 +38,7 @@ func newSniff(e environment) (*cobra.Command, action) {
 		if len(args) > 0 {
 			return 0, fmt.Errorf("argument %q: sniff takes no arguments; use -i for the interface", args[0])
 		}
-		if err := opt.check(e.in); err != nil {
+		if err := opt.resolve(e.in); err != nil {
 			return 0, err
 		}
 		status := newStatusLine(e.err, opt.traffic.quiet)
@@ -51,7 +51,7 @@ func newSniff(e environment) (*cobra.Command, action) {
 		}
 		var w *watch
 		_, err := newJob(e, opt, true, func(j *job) (_ result, err error) {
-			w, err = newWatch(j, status, packets)
+			w, err = newWatch(j, status, newNewsWriter(j, status), packets, nil)
 			return w, err
 		})
 		if err != nil {

@@ -45,11 +45,13 @@ type (
 
 // newsWriter writes findings at once: as text, or with --format json as events.
 type newsWriter struct {
-	w     io.Writer
-	name  string
-	json  bool
-	color string
-	line  *statusLine
+	w    io.Writer
+	name string
+	// terminal is what w writes to in the end.
+	terminal io.Writer
+	json     bool
+	color    string
+	line     *statusLine
 	// isOpen says that no empty line follows the last text.
 	isOpen bool
 }
@@ -58,9 +60,9 @@ type newsWriter struct {
 // report on standard output is a document.
 func newNewsWriter(j *job, line *statusLine) *newsWriter {
 	opt := &j.opt.output
-	t := &newsWriter{w: j.out, name: "standard output", json: opt.find(opt.format).HasEvents, color: j.opt.report.color, line: line}
+	t := &newsWriter{w: j.out, terminal: j.out, name: "standard output", json: opt.find(opt.format).HasEvents, color: j.opt.report.color, line: line}
 	if f := opt.onStdout(); f != nil && f.IsDocument && !t.json {
-		t.w, t.name = line.out, "standard error"
+		t.w, t.terminal, t.name = line, line.out, "standard error"
 	}
 	return t
 }
@@ -70,7 +72,7 @@ func eventTime() string { return time.Now().UTC().Format("2006-01-02T15:04:05.00
 
 func (t *newsWriter) write(news []model.News) error {
 	t.line.hide()
-	opt := textOptions(t.w, t.color) // the size of a terminal can change
+	opt := textOptions(t.terminal, t.color) // the size of a terminal can change
 	for i := range news {
 		n := &news[i]
 		var err error

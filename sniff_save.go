@@ -41,7 +41,11 @@ type saveOptions struct {
 
 func (o *saveOptions) register(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVarP(&o.path, "write", "w", "", "also write the captured packets to `FILE` (pcapng); - is standard output, and findings go to standard error")
+	usage := "also write the captured packets to `FILE` (pcapng)"
+	if cmd.Name() != "run" { // its standard output belongs to the command
+		usage += "; - is standard output, and findings go to standard error"
+	}
+	f.StringVarP(&o.path, "write", "w", "", usage)
 	f.UintVar(&o.size, "rotate-size", 0, "begin a new file of -w after `N` MiB; the names get time and number")
 	f.DurationVar(&o.interval, "rotate-interval", 0, "begin a new file of -w after this `DURATION`")
 	f.UintVar(&o.keep, "rotate-keep", 0, "keep the newest `N` files of -w, also those of earlier runs, and delete older ones")
@@ -50,7 +54,7 @@ func (o *saveOptions) register(cmd *cobra.Command) {
 
 func (o *saveOptions) rotates() bool { return o.size > 0 || o.interval > 0 }
 
-func (o *saveOptions) check() error {
+func (o *saveOptions) resolve() error {
 	switch {
 	case o.path == "" && (o.rotates() || o.keep > 0):
 		return errors.New("--rotate-size, --rotate-interval and --rotate-keep need -w")

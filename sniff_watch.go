@@ -68,25 +68,21 @@ type watch struct {
 	// lost is the error of standard output. The report may still go to a file.
 	lost error
 
-	// started is called when all outputs are open, before the first packet. It returns the process
-	// id of the command that runs; 0 for none.
-	started func() (child int, err error)
-	stop    chan struct{}
-	tasks   sync.WaitGroup
+	// start starts the command of run when all outputs are open, before the first packet, and
+	// returns its process id; nil for sniff.
+	start func() (child int, err error)
+	stop  chan struct{}
+	tasks sync.WaitGroup
 }
 
-func newWatch(j *job, status *statusLine, packets io.Writer) (*watch, error) {
-	f, err := newFindings(j, true)
+func newWatch(j *job, status *statusLine, news *newsWriter, packets io.Writer, start func() (int, error)) (*watch, error) {
+	f, err := newResults(j, true)
 	w := &watch{
-		results: f, status: status, news: newNewsWriter(j, status), packets: packets,
+		results: f, status: status, news: news, packets: packets, start: start,
 		age: every{interval: ageInterval}, pending: every{interval: pendingInterval},
 		repeat: every{interval: j.opt.live.interval}, draw: every{interval: statusInterval},
 		reports: every{interval: j.opt.live.reportEvery},
 		stop:    make(chan struct{}),
-	}
-	w.started = func() (int, error) {
-		w.note("watching %s; Ctrl-C ends and reports", j.opt.live.iface)
-		return 0, nil
 	}
 	return w, err
 }
@@ -100,22 +96,24 @@ func (w *watch) run(ctx context.Context) (int, error) {
 	defer w.src.Close()
 	defer w.discard()
 	if err := w.open(); err != nil {
-		if user := w.j.opt.live.user; user != "" {
+		if user := w.opt.live.user; user != "" {
 			err = fmt.Errorf("--user %s: %w", user, err)
 		}
 		return 0, err
 	}
 	defer onSecondSignal(ctx, func() { w.status.hide(); w.discard() })()
 	w.j.pipeline = newPipeline(w.j, w.src, w.sink(), w.live)
-	for _, name := range w.j.opt.traffic.keyLogs {
+	for _, name := range w.opt.traffic.keyLogs {
 		w.tasks.Go(func() { w.j.keys.follow(name, w.stop) })
 	}
 	if w.served != nil {
 		w.served.start(w)
 		w.note("serving the current report at http://%s/", w.served.address())
 	}
-	child, err := w.started()
-	if err != nil {
+	child, err := 0, error(nil)
+	if w.start == nil {
+		w.note("watching %s; Ctrl-C ends and reports", w.opt.live.iface)
+	} else if child, err = w.start(); err != nil {
 		return 0, err
 	}
 	w.confine(child)
@@ -128,15 +126,15 @@ func (w *watch) run(ctx context.Context) (int, error) {
 // confine gives up the rights that the capture no longer needs. child is the process id of the
 // command of run.
 func (w *watch) confine(child int) {
-	s := sandbox{waits: w.j.opt.traffic.keyLogs, child: child, isLive: true}
-	if w.j.opt.live.listen != "" { // the metrics of the process are read from /proc
+	s := sandbox{waits: w.opt.traffic.keyLogs, child: child, isLive: true}
+	if w.opt.live.listen != "" { // the metrics of the process are read from /proc
 		s.reads = []string{"/proc/stat", "/proc/self/stat", "/proc/self/limits", "/proc/self/fd"}
 	}
-	if w.j.opt.save.rotates() {
-		s.creates = []string{w.j.opt.save.path}
+	if w.opt.save.rotates() {
+		s.creates = []string{w.opt.save.path}
 	}
 	if w.reports.interval > 0 {
-		for _, o := range w.j.opt.output.outputs {
+		for _, o := range w.opt.output.outputs {
 			s.creates = append(s.creates, o.path)
 		}
 	}
@@ -145,7 +143,7 @@ func (w *watch) confine(child int) {
 
 // openSource opens all that needs rights, and gives up the rights that --user does not have.
 func (w *watch) openSource(ctx context.Context) error {
-	opt, err := w.j.opt.live.capture(w.j.filter, w.j.warn)
+	opt, err := w.opt.live.capture(w.opt.traffic.filter, w.warn)
 	if err != nil {
 		return err
 	}
@@ -155,24 +153,24 @@ func (w *watch) openSource(ctx context.Context) error {
 	}
 	w.src = &liveSource{
 		Source: device, ctx: ctx, now: w.j.now, dissector: w.j.dissector,
-		until: w.j.opt.live.duration, most: w.j.opt.live.count,
+		until: w.opt.live.duration, most: w.opt.live.count,
 	}
-	if w.j.opt.live.iface == "" {
+	if w.opt.live.iface == "" {
 		w.src.pick = newLocalPackets().pick
 	}
 	w.live = &live{now: w.j.now, each: w.each}
-	if w.j.opt.live.listen != "" {
-		if w.served, err = listen(w.j.opt.live.listen, w.j.now); err != nil {
+	if w.opt.live.listen != "" {
+		if w.served, err = listen(w.opt.live.listen, w.j.now); err != nil {
 			return err
 		}
 		w.metrics = newRequestMetrics()
 	}
 	w.ask()
-	if w.j.opt.live.user != "" {
-		if w.j.environment.confine != nil && !w.j.opt.traffic.noSandbox && !w.j.opt.live.isRun {
+	if w.opt.live.user != "" {
+		if w.j.environment.confine != nil && !w.opt.traffic.noSandbox && !w.opt.live.isRun {
 			emptyBoundingSet() // the other user cannot
 		}
-		return becomeUser(w.j.opt.live.user)
+		return becomeUser(w.opt.live.user)
 	}
 	return nil
 }
@@ -183,11 +181,11 @@ func (w *watch) ask() {
 		return
 	}
 	note := func(text string) {
-		if w.j.opt.traffic.verbose {
-			w.j.complain("processes: %s", text)
+		if w.opt.traffic.verbose {
+			w.complain("processes: %s", text)
 		}
 	}
-	to, from, err := w.j.environment.lookUp(w.j.environment.confine != nil && !w.j.opt.traffic.noSandbox)
+	to, from, err := w.j.environment.lookUp(w.j.environment.confine != nil && !w.opt.traffic.noSandbox)
 	if err != nil {
 		note(err.Error())
 		return
@@ -213,20 +211,20 @@ func (w *watch) open() (err error) {
 	if err := w.results.open(); err != nil {
 		return err
 	}
-	if path := w.j.opt.save.path; path != "" {
+	if path := w.opt.save.path; path != "" {
 		if w.j.names != nil {
-			w.j.warn(fmt.Errorf("--write %s: keeps the packets as they were captured; --redact replaces no names in it", path))
+			w.warn(fmt.Errorf("--write %s: keeps the packets as they were captured; --redact replaces no names in it", path))
 		}
-		o := w.j.fileOpener()
+		o := w.fileOpener()
 		o.stdout = w.packets
-		if w.save, err = openSaver(w.j.opt.save, o, w.src.Captures()[0], w.j.now, w.j.complain); err != nil {
+		if w.save, err = openSaver(w.opt.save, o, w.src.Captures()[0], w.j.now, w.complain); err != nil {
 			return err
 		}
-		if !w.j.opt.save.rotates() && w.save.file.place.name != "" {
+		if !w.opt.save.rotates() && w.save.file.place.name != "" {
 			w.saved = path
 		}
 		w.src.save = w.save.write
-		if w.j.opt.save.comments {
+		if w.opt.save.comments {
 			w.comments = newCommenter(w.save, w.j.now)
 			w.src.save = w.saveWithComments
 		}
@@ -253,7 +251,7 @@ func (w *watch) finish() int {
 	}
 	fail := func(err error) {
 		if err != nil {
-			w.j.complain("%v", err)
+			w.complain("%v", err)
 			failed = true
 		}
 	}
@@ -279,12 +277,12 @@ func (w *watch) finish() int {
 	})
 	isWritten := len(w.outs) == 0 || w.writeReports(rep)
 	fail(w.lost)
-	return w.verdict(rep, w.j.inputIsWhole() && isProven && isKept && isWritten && !failed)
+	return w.exitCode(rep, w.j.inputIsWhole() && isProven && isKept && isWritten && !failed)
 }
 
 func (w *watch) note(format string, args ...any) {
-	if !w.j.opt.traffic.quiet {
-		w.j.complain(format, args...)
+	if !w.opt.traffic.quiet {
+		w.complain(format, args...)
 	}
 }
 
@@ -337,12 +335,12 @@ func (w *watch) writeReportSoFar() {
 		if file.temp == "" { // no file
 			continue
 		}
-		out, err := w.j.fileOpener().another(file.output)
+		out, err := w.fileOpener().another(file.output)
 		if err == nil {
 			err = w.writeReport(reportFile{out, file.format}, rep)
 		}
 		if err != nil {
-			w.j.complain("%v; --report-every tries again in %v", err, w.reports.interval)
+			w.complain("%v; --report-every tries again in %v", err, w.reports.interval)
 			if out != nil {
 				out.abandon()
 			}

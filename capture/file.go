@@ -61,7 +61,7 @@ type records struct {
 	last  int64
 	timed bool
 	// secrets receives the text of decryption secrets blocks; nil to skip it.
-	secrets func(kind uint32, text []byte)
+	secrets func(Secret)
 }
 
 const (

@@ -49,7 +49,7 @@ func attemptRead(tb testing.TB, r io.Reader, keep bool) readOutcome {
 	tb.Helper()
 	var o readOutcome
 	started, allocated := time.Now(), allocatedBytes()
-	opt := Options{Stdin: r, Secrets: func(uint32, []byte) {}}
+	opt := Options{Stdin: r, Secrets: func(Secret) {}}
 	s, err := Open([]string{"-"}, opt)
 	if err != nil {
 		tb.Fatal(err)

@@ -14,12 +14,22 @@ import (
 type Options struct {
 	// Stdin is the input for the path "-".
 	Stdin io.Reader
-	// Secrets receives the decryption secrets blocks of pcapng files. kind is the type of the
-	// secrets (0x544c534b for a TLS key log). text is part of them, valid only during the call.
-	// It consists of complete lines, unless a line is longer than 64 KiB. The goroutine that
-	// calls Next calls it after it returned the packets before the block, and before those after
-	// it. Open calls it for secrets at the start of standard input. May be nil.
-	Secrets func(kind uint32, text []byte)
+	// Secrets receives the decryption secrets blocks of pcapng files. The goroutine that calls
+	// Next calls it after it returned the packets before the block, and before those after it.
+	// Open calls it for secrets at the start of standard input. May be nil.
+	Secrets func(Secret)
+}
+
+// Secret is a part of a decryption secrets block (draft-ietf-opsawg-pcapng, 4.7).
+type Secret struct {
+	// Path is the capture, and After the number of packets in it before the block.
+	Path  string
+	After uint64
+	// Kind is the type of the secrets: 0x544c534b for a TLS key log.
+	Kind uint32
+	// Text consists of complete lines, unless a line is longer than 64 KiB. It is valid only
+	// during the call.
+	Text []byte
 }
 
 // Files is a Source that reads capture files. It merges files that overlap in time by time, and
@@ -160,7 +170,7 @@ func (s *Files) peek(in *input, b *Batch, probe *clockProbe) {
 // Options.Secrets, also with those after the packets that Next returned. It skips captures that
 // can be read only once. It reads all pcapng files from beginning to end. Any goroutine may call
 // it.
-func (s *Files) EachSecret(handle func(kind uint32, text []byte)) {
+func (s *Files) EachSecret(handle func(Secret)) {
 	var b Batch
 	for _, path := range s.rereadable {
 		f := &file{records: records{info: &Info{Path: path}, secrets: handle}, readSize: readSize}
@@ -187,7 +197,7 @@ func Comment(path string) string {
 }
 
 // begin opens in. A file that cannot be read has no parser, and an error in its info.
-func (s *Files) begin(in *input, info *Info, read *atomic.Int64, secrets func(uint32, []byte)) *file {
+func (s *Files) begin(in *input, info *Info, read *atomic.Int64, secrets func(Secret)) *file {
 	*info = Info{Path: in.path}
 	f := &file{records: records{info: info, secrets: secrets}, tail: s.tail, readSize: readSize}
 	s.tail = nil

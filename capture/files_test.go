@@ -84,7 +84,7 @@ func TestStandardInputAmongFilesTakesItsPlace(t *testing.T) {
 			b.Enhanced(0, 20_000_000+i, []byte("packet"), 6)
 		}
 	}))
-	opt := Options{Stdin: bytes.NewReader(compress("lz4", middle)), Secrets: func(uint32, []byte) { secrets++ }}
+	opt := Options{Stdin: bytes.NewReader(compress("lz4", middle)), Secrets: func(Secret) { secrets++ }}
 	got := readPaths(t, opt, filepath.Join(dir, "late"), "-", filepath.Join(dir, "early"))
 	got.sound(t)
 	var seconds []int64
@@ -109,7 +109,7 @@ func TestSecretsComeOnceAlthoughFilesArePeekedInto(t *testing.T) {
 	data := capturetest.Pcapng{KeyLog: []byte("a b c\n")}.Encode(sample(2))
 	dir := save(t, map[string][]byte{"one": data, "two": data})
 	secrets := 0
-	got := readPaths(t, Options{Secrets: func(uint32, []byte) { secrets++ }}, filepath.Join(dir, "one"), filepath.Join(dir, "two"))
+	got := readPaths(t, Options{Secrets: func(Secret) { secrets++ }}, filepath.Join(dir, "one"), filepath.Join(dir, "two"))
 	got.sound(t)
 	if secrets != 2 {
 		t.Errorf("secrets came %d times, want once for each file", secrets)
@@ -242,11 +242,11 @@ func TestEachSecretFindsThoseBehindThePackets(t *testing.T) {
 		t.Fatal(err)
 	}
 	var text strings.Builder
-	s.EachSecret(func(kind uint32, p []byte) {
-		if kind != capturetest.SecretsTLS {
-			t.Errorf("secrets of type %#x", kind)
+	s.EachSecret(func(s Secret) {
+		if s.Kind != capturetest.SecretsTLS {
+			t.Errorf("secrets of type %#x", s.Kind)
 		}
-		text.Write(p)
+		text.Write(s.Text)
 	})
 	if text.String() != "a b c\nd e f\n" {
 		t.Errorf("the secrets are %q", &text)

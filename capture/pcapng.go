@@ -271,7 +271,7 @@ func (p *pcapng) secrets(d []byte) int64 {
 		}
 	}
 	if len(text) > 0 && p.records.secrets != nil {
-		p.records.secrets(p.secret.kind, text)
+		p.records.secrets(Secret{p.records.info.Path, p.records.info.Packets, p.secret.kind, text})
 	}
 	n := int64(len(text))
 	if p.secret.left -= n; p.secret.left == 0 {

@@ -188,7 +188,8 @@ type collected struct {
 	partial int // pieces that end inside a line
 }
 
-func (c *collected) take(kind uint32, text []byte) {
+func (c *collected) take(s Secret) {
+	kind, text := s.Kind, s.Text
 	if c.kinds == nil {
 		c.kinds = map[uint32]bool{}
 	}
@@ -248,7 +249,7 @@ func TestSecretsComeBetweenThePacketsThatTheyStandBetween(t *testing.T) {
 		b.Secrets(capturetest.SecretsTLS, []byte("a b c\n"))
 		b.Enhanced(0, 1, []byte("after"), 5)
 	})
-	s, err := Open([]string{"-"}, Options{Stdin: bytes.NewReader(data), Secrets: func(uint32, []byte) { seen = packets }})
+	s, err := Open([]string{"-"}, Options{Stdin: bytes.NewReader(data), Secrets: func(Secret) { seen = packets }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ type Options struct {
 	Clock func() int64
 	// Tracer receives every decision about its connection; nil for none.
 	Tracer Tracer
-	// IdleTimeout in nanoseconds of packet time; 0 is DefaultIdleTimeout.
+	// IdleTimeout in nanoseconds of packet time, or of Clock; 0 is DefaultIdleTimeout.
 	IdleTimeout int64
 }
 

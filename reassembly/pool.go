@@ -44,8 +44,8 @@ const (
 )
 
 // DefaultIdleTimeout is how long an open connection may be silent before it expires, in
-// nanoseconds of packet time. Brokers close idle connections after 10 minutes
-// (connections.max.idle.ms).
+// nanoseconds, by Options.Clock or else by packet time. Brokers close idle connections after 10
+// minutes (connections.max.idle.ms).
 const DefaultIdleTimeout = 30 * 60 * int64(1e9)
 
 type counts struct {
