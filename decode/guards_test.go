@@ -135,10 +135,9 @@ func TestModesOfReleases(t *testing.T) {
 		release string
 		both    bool
 		usual   Mode
-		least   int16 // of Fetch
-	}{{"2.7", false, ZooKeeper, 0}, {"2.8", true, ZooKeeper, 0}, {"3.2", true, ZooKeeper, 0}, {"3.3", true, KRaft, 0}, {"3.9", true, KRaft, 0}, {"4.0", false, KRaft, 4}} {
-		if both, usual, least := bothModes(c.release), usualMode(c.release), advertisedMin(keyFetch, c.release); both != c.both || usual != c.usual || least != c.least {
-			t.Errorf("%s: both modes %v, usual %s, Fetch from v%d, want %+v", c.release, both, usual, least, c)
+	}{{"2.7", false, ZooKeeper}, {"2.8", true, ZooKeeper}, {"3.2", true, ZooKeeper}, {"3.3", true, KRaft}, {"3.9", true, KRaft}, {"4.0", false, KRaft}} {
+		if both, usual := bothModes(c.release), usualMode(c.release); both != c.both || usual != c.usual {
+			t.Errorf("%s: both modes %v, usual %s, want %+v", c.release, both, usual, c)
 		}
 	}
 	names := VendorNames()

@@ -35,7 +35,7 @@ func recorded() []*Table {
 func readTable(name, text string) (*Table, error) {
 	release, mode, _ := strings.Cut(strings.TrimSuffix(strings.TrimPrefix(name, "kafka-"), ".txt"), "-")
 	source, rows, _ := strings.Cut(text, "\n")
-	t := &Table{Release: release, Mode: Mode(mode), Source: source, Recorded: true, Ranges: &Ranges{}}
+	t := &Table{Release: release, Mode: Mode(mode), Source: source, Ranges: &Ranges{}}
 	for row := range strings.Lines(rows) {
 		columns := strings.Fields(row)
 		if len(columns) != 4 {

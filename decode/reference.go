@@ -51,7 +51,7 @@ func LoadReference(name string) (*Reference, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w; a file of that name is ./%s", err, name)
 		}
-		r := referenceOf(t)
+		r := &Reference{Table: t, Name: t.Title()}
 		if _, note, _ := fromVendor(Tables(), name); note != "" {
 			r.Notes = append(r.Notes, note)
 		}
@@ -76,12 +76,4 @@ func noReference(name string, err error) error {
 	}
 	_, unknown := FindTable(name)
 	return fmt.Errorf("%w; there is also no file of that name", unknown)
-}
-
-func referenceOf(t *Table) *Reference {
-	r := &Reference{Table: t, Name: t.Title()}
-	if !t.Recorded {
-		r.Notes = []string{"no broker of this release was recorded"}
-	}
-	return r
 }

@@ -87,7 +87,7 @@ func (f *referenceFile) finish() (*Reference, error) {
 	ranges := &Ranges{APIs: f.common}
 	r := &Reference{
 		File: f.name, Name: counted(f.brokers, "broker"),
-		Table: &Table{Ranges: ranges, Recorded: true, Source: "the ranges of " + counted(f.brokers, "broker") + " in a file"},
+		Table: &Table{Ranges: ranges, Source: "the ranges of " + counted(f.brokers, "broker") + " in a file"},
 	}
 	if release := GuessRelease(ranges); len(release.Names) > 0 {
 		r.Name += ", by the ranges " + release.Text

@@ -33,8 +33,7 @@ const (
 
 // internalKeys are APIs between brokers and controllers, and APIs that depend on mode and
 // configuration. They distinguish the modes of a release. They distinguish releases only if one
-// fits to the last API: servers that imitate Kafka leave them out, and kversion's tables up to
-// 3.9 are of brokers with ZooKeeper.
+// fits to the last API: servers that imitate Kafka leave them out.
 var internalKeys = map[int16]bool{
 	4: true, 5: true, 6: true, 7: true, 27: true, // LeaderAndIsr to ControlledShutdown, WriteTxnMarkers
 	38: true, 39: true, 40: true, 41: true, // delegation tokens: KRaft since 3.6
@@ -92,7 +91,7 @@ type comparison struct {
 func (c *comparison) differ() int { return c.above + len(c.below) + c.extra }
 
 // whole reports whether the ranges equal those of a recorded broker to the last API.
-func (c *comparison) whole() bool { return c.table.Recorded && c.differ()+c.missing+c.inner == 0 }
+func (c *comparison) whole() bool { return c.differ()+c.missing+c.inner == 0 }
 
 // compareFit orders by fit: first by differ, then by the APIs that the ranges lack.
 func compareFit(a, b *comparison) int {

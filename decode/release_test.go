@@ -2,29 +2,31 @@ package decode
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kversion"
 )
-
-// all selects the tables of all releases.
-func all(string) bool { return true }
 
 // tableOf returns the table of a broker of a release, by kversion's max versions and the table of
 // minimums. Of several patch releases it is the newest.
-func tableOf(t *testing.T, name string) *Ranges {
+func tableOf(t testing.TB, name string) *Ranges {
 	t.Helper()
-	var found *Ranges
-	for _, table := range derivedTables(all) {
-		if MinorRelease(table.Release) == name && (found == nil || table.Release != "4.0.0") {
-			found = table.Ranges
+	versions := kversion.FromString("v" + name)
+	if versions == nil {
+		t.Fatalf("kversion has no %s", name)
+	}
+	r := &Ranges{}
+	versions.EachMaxKeyVersion(func(key, latest int16) {
+		api := API{key, Range{0, latest}}
+		if i := slices.IndexFunc(minimums, func(m minimum) bool { return m.key == key && m.only == "" }); i >= 0 && compareReleases(name, "4.0") >= 0 {
+			api.Min = minimums[i].advertised
 		}
-	}
-	if found == nil {
-		t.Fatalf("kversions in tables.go has no %s", name)
-	}
-	return found
+		r.APIs = append(r.APIs, api)
+	})
+	return r.with() // in the order of keys
 }
 
 // with returns a copy of a table with other ranges for some APIs. A max of -1 removes one.

@@ -9,10 +9,21 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 )
 
-// recordedFor returns tables as recorded from brokers: two patch releases that differ, and both
-// modes of 3.9.
-func recordedFor(t testing.TB, tableOf func(string) *Ranges) []*Table {
+// kversionReleases returns the releases of kversion that support ApiVersions, oldest first.
+func kversionReleases() (names []string) {
+	for _, name := range slices.Backward(kversion.VersionStrings()) {
+		if kversion.FromString(name).HasKey(keyApiVersions) {
+			names = append(names, strings.TrimPrefix(name, "v"))
+		}
+	}
+	return names
+}
+
+// someTables returns tables of all releases of kversion: of 4.0 two patch releases that differ, of
+// 3.9 all modes.
+func someTables(t testing.TB) []*Table {
 	t.Helper()
+	tableOf := func(name string) *Ranges { return tableOf(t, name) }
 	var tables []*Table
 	for _, f := range []struct {
 		release string
@@ -26,9 +37,18 @@ func recordedFor(t testing.TB, tableOf func(string) *Ranges) []*Table {
 		{"4.0.0", KRaft, tableOf("4.0").with(11, 2, 9)},
 		{"4.0.1", KRaft, tableOf("4.0")},
 	} {
-		tables = append(tables, &Table{Release: f.release, Mode: f.mode, Ranges: f.ranges, Recorded: true, Source: "made by a test"})
+		tables = append(tables, &Table{Release: f.release, Mode: f.mode, Ranges: f.ranges, Source: "made by a test"})
 	}
-	return allTables(tables)
+	for _, name := range kversionReleases() {
+		mode := ZooKeeper
+		if compareReleases(name, "4.0") >= 0 {
+			mode = KRaft
+		}
+		if !slices.ContainsFunc(tables, func(t *Table) bool { return MinorRelease(t.Release) == name }) {
+			tables = append(tables, &Table{Release: name, Mode: mode, Ranges: tableOf(name), Source: "made by a test"})
+		}
+	}
+	return sortTables(tables)
 }
 
 func TestBuiltInTables(t *testing.T) {
@@ -57,7 +77,7 @@ func TestRecordedTablesFitTheMinimums(t *testing.T) {
 }
 
 func TestFindTable(t *testing.T) {
-	tables := recordedFor(t, func(name string) *Ranges { return tableOf(t, name) })
+	tables := someTables(t)
 	for _, tt := range []struct{ name, want string }{
 		{"kafka-4.0.0", "kafka-4.0.0-kraft"},
 		{"4.0.0", "kafka-4.0.0-kraft"},
@@ -67,8 +87,6 @@ func TestFindTable(t *testing.T) {
 		{"kafka-3.9-zookeeper", "kafka-3.9.1-zookeeper"},
 		{"kafka-3.9.1-controller", "kafka-3.9.1-controller"},
 		{"2.1", "kafka-2.1.1-zookeeper"},
-		{"kafka-3.5.2", "kafka-3.5-zookeeper"}, // no patch release of 3.5 is recorded
-		{"0.10.2.2", "kafka-0.10.2-zookeeper"},
 		{"4.1", "kafka-4.1-kraft"},
 		{"kafka-4.0.7", `error: "kafka-4.0.7" is an unknown release; the nearest are kafka-4.0.0, kafka-4.0.1 and kafka-4.1`},
 		{"4.0-zookeeper", `error: "4.0-zookeeper" is an unknown release; the nearest are kafka-3.9.1, kafka-4.0.0 and kafka-4.0.1`},
@@ -89,30 +107,21 @@ func TestFindTable(t *testing.T) {
 	}
 }
 
-// TestAllOfKversionIsListed: no release of kversion is missing.
-func TestAllOfKversionIsListed(t *testing.T) {
-	var want, got []string
-	for _, name := range kversion.VersionStrings() {
-		if kversion.FromString(name).HasKey(keyApiVersions) {
-			want = append(want, strings.TrimPrefix(name, "v"))
-		}
+// TestEveryReleaseIsRecorded: no release of kversion is missing.
+func TestEveryReleaseIsRecorded(t *testing.T) {
+	var got []string
+	for _, r := range releases() {
+		got = append(got, r.name)
 	}
-	slices.Reverse(want)
-	for _, k := range kversions {
-		got = append(got, k.release)
-		if !kversion.FromString(k.release).Equal(k.versions()) {
-			t.Errorf("%s has the versions of another release", k.release)
-		}
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("kversion's releases differ from the list (-kversion +list):\n%s", diff)
+	if diff := cmp.Diff(kversionReleases(), got); diff != "" {
+		t.Errorf("kversion's releases differ from the recorded ones (-kversion +recorded):\n%s", diff)
 	}
 }
 
 // TestGuessByRecordedTables: patch releases and modes are distinguished where recorded tables
 // differ, and only there.
 func TestGuessByRecordedTables(t *testing.T) {
-	known := releasesOf(recordedFor(t, func(name string) *Ranges { return tableOf(t, name) }))
+	known := releasesOf(someTables(t))
 	zk := tableOf(t, "3.9")
 	kraft := zk.with(4, 0, -1, 5, 0, -1, 6, 0, -1, 7, 0, -1, 55, 0, 2, 64, 0, 0)
 	for _, tt := range []struct {
@@ -128,7 +137,7 @@ func TestGuessByRecordedTables(t *testing.T) {
 		{"something that speaks like it, without the internal APIs", kraft.with(55, 0, -1, 64, 0, -1, 27, 0, -1), "Kafka 3.9"},
 		{"4.0.0", tableOf(t, "4.0").with(11, 2, 9), "Kafka 4.0.0"},
 		{"4.0.1", tableOf(t, "4.0"), "Kafka 4.0.1 or a later 4.0"},
-		{"not recorded", tableOf(t, "3.7"), "Kafka 3.7"},
+		{"one mode is recorded", tableOf(t, "3.7"), "Kafka 3.7"},
 		{"newer", tableOf(t, "4.4").with(1, 4, 30), "Kafka 4.4 or newer"},
 	} {
 		if got := guess(known, tt.table); got.Text != tt.want {
@@ -162,25 +171,11 @@ func TestEveryTableIsItself(t *testing.T) {
 	}
 }
 
-// BenchmarkDerivedTables makes the tables of the releases that were not recorded.
-func BenchmarkDerivedTables(b *testing.B) {
-	b.ReportAllocs()
-	for b.Loop() {
-		derivedTables(all)
-	}
-}
-
-// TestWhatATableMayOmit: telemetry and the APIs of vendors; a derived table also internal APIs.
+// TestWhatATableMayOmit: telemetry and the APIs of vendors.
 func TestWhatATableMayOmit(t *testing.T) {
-	for _, c := range []struct {
-		key      int16
-		recorded bool
-		want     bool
-	}{
-		{71, true, true}, {72, true, true}, {73, true, false}, {10_000, true, true}, {9_999, true, false}, {10_001, false, true}, {keyMetadata, false, false}, {4, false, true}, {4, true, false},
-	} {
-		if got := (&Table{Recorded: c.recorded}).MayOmit(c.key); got != c.want {
-			t.Errorf("API %d, recorded %v: %v, want %v", c.key, c.recorded, got, c.want)
+	for key, want := range map[int16]bool{71: true, 72: true, 73: false, 10_000: true, 10_001: true, 9_999: false, keyMetadata: false, 4: false} {
+		if got := MayOmit(key); got != want {
+			t.Errorf("API %d: %v, want %v", key, got, want)
 		}
 	}
 }

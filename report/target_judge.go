@@ -77,7 +77,7 @@ type targetRange struct {
 // rangeOn returns the range of an API that the target supports.
 func rangeOn(r *decode.Reference, key int16) targetRange {
 	found, ok := r.Table.Ranges.Find(key)
-	t := targetRange{Range: model.Range{Min: found.Min, Max: found.Max}, listed: ok, silent: r.Table.MayOmit(key), advertised: found.Min}
+	t := targetRange{Range: model.Range{Min: found.Min, Max: found.Max}, listed: ok, silent: decode.MayOmit(key), advertised: found.Min}
 	if lowest, phantom := r.Table.Ranges.PhantomMin(key); ok && phantom {
 		t.Min = lowest
 	}

@@ -75,7 +75,7 @@ func sizesOf(tables []*decode.Table) (all [forms]map[int][]sizedRelease) {
 		all[f] = make(map[int][]sizedRelease)
 	}
 	for age, t := range tables {
-		if !t.Recorded || t.Mode == decode.Controller {
+		if t.Mode == decode.Controller {
 			continue
 		}
 		n := len(t.Ranges.APIs)

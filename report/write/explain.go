@@ -127,11 +127,7 @@ func References(w io.Writer) error {
 		width = max(width, len(names[i]))
 	}
 	for i, t := range tables {
-		kind := "derived "
-		if t.Recorded {
-			kind = "recorded"
-		}
-		fmt.Fprintf(&b, "%-*s  %s  %2d APIs  %s\n", width, names[i], kind, len(t.Ranges.APIs), Escape(shortSource(t.Source)))
+		fmt.Fprintf(&b, "%-*s  recorded  %2d APIs  %s\n", width, names[i], len(t.Ranges.APIs), Escape(shortSource(t.Source)))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

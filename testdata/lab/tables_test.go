@@ -12,9 +12,7 @@ import (
 func writtenTables() map[string]*decode.Table {
 	all := map[string]*decode.Table{}
 	for _, t := range decode.Tables() {
-		if t.Recorded {
-			all[t.Release+"-"+string(t.Mode)] = t
-		}
+		all[t.Release+"-"+string(t.Mode)] = t
 	}
 	return all
 }
