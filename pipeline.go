@@ -65,10 +65,7 @@ func newPipeline(j *job, src capture.Source, sink decode.Sink, live *live) *pipe
 }
 
 func (p *pipeline) newShard() reassembly.Shard[[]decode.Event] {
-	s := decode.NewShard()
-	if p.j.opt.report.principals {
-		s.NamePrincipals()
-	}
+	s := decode.NewShard(decode.ShardOptions{Watch: p.live != nil, Principals: p.j.opt.report.principals})
 	p.shards = append(p.shards, s)
 	if p.live != nil {
 		return p.live.watch(s)

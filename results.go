@@ -63,7 +63,7 @@ func newResults(j *job, isWatched bool) (*results, error) {
 	}
 	f.Builder = report.NewBuilder(report.Options{
 		Tool: tool, ProcessAt: at, KnownIssues: issues, Target: target, Supplied: j.supplied, Evidence: f.evidence, Watch: isWatched,
-		IsFinal: f.isFinal, NamesUsers: j.opt.report.principals, Hosts: j.opt.traffic.filter.Nets,
+		IsFinal: f.isFinal, Principals: j.opt.report.principals, Hosts: j.opt.traffic.filter.Nets,
 	})
 	return f, nil
 }

@@ -32,9 +32,8 @@ type live struct {
 // clock.
 func (l *live) clock() int64 { return int64(l.now()) }
 
-// watch makes a shard report requests at once, and its limits while it works.
+// watch makes a shard report its limits while it works.
 func (l *live) watch(s *decode.Shard) reassembly.Shard[[]decode.Event] {
-	s.Watch()
 	w := &watchedShard{Shard: s}
 	l.shards = append(l.shards, w)
 	return w

@@ -81,7 +81,7 @@ func TestParseApiVersions(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var a apiVersionsAnswer
-			ok := a.parse(tt.version, int64(len(tt.body))+tt.missing, tt.body, NewShard().share)
+			ok := a.parse(tt.version, int64(len(tt.body))+tt.missing, tt.body, NewShard(ShardOptions{}).share)
 			got := result{OK: ok, Partial: a.partial, Misshapen: a.misshapen, Code: a.errorCode, APIs: a.apis, Features: a.features}
 			if !ok {
 				got = result{}
@@ -106,7 +106,7 @@ func TestParseApiVersionsBoundsWhatItKeeps(t *testing.T) {
 	}
 	body := ranges(0, 0, triples...).AppendTo(nil)
 	var a apiVersionsAnswer
-	if !a.parse(0, int64(len(body)), body, NewShard().share) || len(a.apis) != maxAPIs || !a.limited {
+	if !a.parse(0, int64(len(body)), body, NewShard(ShardOptions{}).share) || len(a.apis) != maxAPIs || !a.limited {
 		t.Errorf("%d APIs, limited %v, want %d", len(a.apis), a.limited, maxAPIs)
 	}
 	d := newNetwork().open(t)

@@ -34,7 +34,7 @@ func metadataAnswer(version int16, n int) []byte {
 // long.
 func TestMetadataNamesTheCluster(t *testing.T) {
 	for version := range int16(14) {
-		s := NewShard()
+		s := NewShard(ShardOptions{})
 		body := metadataAnswer(version, 3)
 		c := s.cluster(version, body)
 		id := "cluster-a"

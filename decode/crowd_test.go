@@ -84,7 +84,7 @@ func TestADroppedConnectionLeavesNothing(t *testing.T) {
 // testHandler returns a handler with n waiting requests, on a connection whose two sides were
 // captured.
 func testHandler(n int) *handler {
-	h := newHandler(NewShard(), &reassembly.Connection{Seen: [2]bool{true, true}})
+	h := newHandler(NewShard(ShardOptions{}), &reassembly.Connection{Seen: [2]bool{true, true}})
 	for i := range n {
 		h.queue.identify(h.queue.push(), int32(i))
 	}

@@ -20,5 +20,5 @@
 // Of message bodies, the package keeps the name and version of the client software, the advertised
 // ranges and features, and error codes. It also keeps the brokers and the cluster id of Metadata
 // responses, and SASL mechanisms and session lifetimes. Of authentication bytes it keeps only user
-// names, and these only with Shard.NamePrincipals.
+// names, and these only with ShardOptions.Principals.
 package decode

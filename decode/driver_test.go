@@ -21,7 +21,7 @@ type network struct {
 	stream uint32
 }
 
-func newNetwork() *network { return &network{shard: NewShard()} }
+func newNetwork() *network { return &network{shard: NewShard(ShardOptions{})} }
 
 // next returns the position of the next packet.
 func (n *network) next() capture.Position {

@@ -120,7 +120,7 @@ type Exchange struct {
 	// Software is the client's name and version from an ApiVersions request on this connection.
 	Software Software
 	// Principal is the user name of the latest SASL authentication (PLAIN or SCRAM) on this
-	// connection. It is empty before, and without Shard.NamePrincipals. Without SASL, it is the
+	// connection. It is empty before, and without ShardOptions.Principals. Without SASL, it is the
 	// subject of the client's certificate (tlsrecord.Info.Subject), except for ApiVersions.
 	Principal string
 	// CorrelationID is the correlation id of the request.

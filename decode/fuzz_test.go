@@ -56,7 +56,7 @@ func FuzzApiVersionsAnswer(f *testing.F) {
 		f.Add(version, ranges(version, 35, 18, 0, 3).AppendTo(nil), uint16(9))
 	}
 	f.Fuzz(func(t *testing.T, version int16, body []byte, missing uint16) {
-		s := NewShard()
+		s := NewShard(ShardOptions{})
 		capturetest.Bounded(t, len(body), func() {
 			a := &s.answer
 			if !a.parse(version, int64(len(body))+int64(missing), body, s.share) {
@@ -99,7 +99,7 @@ func (s *script) add(operation byte, msg []byte) {
 // play runs a script and checks what is true for any: every request becomes one exchange, and
 // events are in order.
 func (s script) play(t *testing.T, end reassembly.End) {
-	shard := NewShard()
+	shard := NewShard(ShardOptions{})
 	c := &reassembly.Connection{Client: netip.MustParseAddrPort("[::1]:1"), Broker: netip.MustParseAddrPort("[::1]:2"), Seen: [2]bool{true, true}}
 	h := shard.Open(c)
 	for len(s) >= 3 {

@@ -218,7 +218,7 @@ func (h *handler) request(f *reassembly.Frame) {
 	if h.ranges != nil && hd.key != keyApiVersions {
 		h.afterAdvertised++
 	}
-	if h.shard.watch {
+	if h.shard.opt.Watch {
 		h.announce(p)
 	}
 	h.byAPI(&hd, f, p)

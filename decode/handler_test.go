@@ -556,7 +556,7 @@ func TestClientIDs(t *testing.T) {
 }
 
 func TestConnectionWithoutKafkaIsPassedOn(t *testing.T) {
-	s := NewShard()
+	s := NewShard(ShardOptions{})
 	c := &reassembly.Connection{Stream: 7, Protocol: reassembly.TLS}
 	s.Closed(c)
 	got := s.Take(nil)

@@ -24,7 +24,7 @@ func (h *handler) principalOf(key int16) string {
 
 // authenticate reads the user name from a SaslAuthenticate request.
 func (h *handler) authenticate(hd *requestHeader, f *reassembly.Frame) {
-	if !h.shard.principals {
+	if !h.shard.opt.Principals {
 		return
 	}
 	r := newFieldReader(hd.body(f.Head))
@@ -37,9 +37,9 @@ func (h *handler) authenticate(hd *requestHeader, f *reassembly.Frame) {
 }
 
 // token reads the user name from the client's first SASL token after a handshake, if
-// Shard.NamePrincipals was called. It keeps nothing else of a token.
+// ShardOptions.Principals is set. It keeps nothing else of a token.
 func (h *handler) token(token []byte) {
-	if !h.shard.principals || !h.nameDue {
+	if !h.shard.opt.Principals || !h.nameDue {
 		return
 	}
 	h.nameDue = false

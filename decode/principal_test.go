@@ -32,8 +32,8 @@ func TestUserNamesOfTokens(t *testing.T) {
 		{"GSSAPI", "\x00alice\x00secret", ""},
 		{"", "\x00alice\x00secret", ""},
 	} {
-		h := &handler{shard: NewShard(), mechanism: tt.mechanism, nameDue: true}
-		h.shard.NamePrincipals()
+		h := &handler{shard: NewShard(ShardOptions{}), mechanism: tt.mechanism, nameDue: true}
+		h.shard.opt.Principals = true
 		h.token([]byte(tt.token))
 		if h.principal != tt.want {
 			t.Errorf("%s %q names %q, want %q", tt.mechanism, tt.token, h.principal, tt.want)
@@ -45,7 +45,7 @@ func TestUserNamesOfTokens(t *testing.T) {
 	}
 }
 
-// TestPrincipals: with NamePrincipals, requests have the user name of their connection from the
+// TestPrincipals: with ShardOptions.Principals, requests have the user name of their connection from the
 // token on. Otherwise nothing of a token is kept. In both cases nothing but the name is.
 func TestPrincipals(t *testing.T) {
 	authenticated := func(d *driver, version int16, token string) {
@@ -85,7 +85,7 @@ func TestPrincipals(t *testing.T) {
 		for _, isOn := range []bool{false, true} {
 			n := newNetwork()
 			if isOn {
-				n.shard.NamePrincipals()
+				n.shard.opt.Principals = true
 			}
 			d := n.open(t)
 			d.negotiate()
@@ -116,7 +116,7 @@ func TestPrincipals(t *testing.T) {
 // TestAnotherPrincipalOnAConnection: a client can authenticate again as another user.
 func TestAnotherPrincipalOnAConnection(t *testing.T) {
 	n := newNetwork()
-	n.shard.NamePrincipals()
+	n.shard.opt.Principals = true
 	d := n.open(t)
 	d.negotiate()
 	for _, name := range []string{"alice", "bob"} {
@@ -151,7 +151,7 @@ func TestPrincipalOfACertificate(t *testing.T) {
 		{"GSSAPI", "secret", []string{"18 ", "17 ", "36 ", "3 "}},
 	} {
 		n := newNetwork()
-		n.shard.NamePrincipals()
+		n.shard.opt.Principals = true
 		d := n.open(t)
 		d.conn.TLS = &tlsrecord.Info{Subject: "CN=orders"}
 		d.negotiate()

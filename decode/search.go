@@ -92,7 +92,7 @@ func (h *handler) wantRequest(size int64, head []byte) (n int64, ok bool) {
 
 // nameHead returns how many bytes of a token are needed for its user name.
 func (h *handler) nameHead() int64 {
-	if h.shard.principals {
+	if h.shard.opt.Principals {
 		return maxNameToken
 	}
 	return 0

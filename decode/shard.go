@@ -33,6 +33,7 @@ type knownAnswer struct {
 // Shard makes the handlers for the connections of one worker, and collects their Events. It
 // implements reassembly.Shard[[]Event]. It belongs to the worker's goroutine.
 type Shard struct {
+	opt    ShardOptions
 	events []Event
 	limits Limits
 	// outstanding counts the requests without a response of all connections
@@ -54,8 +55,6 @@ type Shard struct {
 	exchanges      store[Exchange]
 	advertisements store[Advertisement]
 	connections    store[Connection]
-	// watch: emit OutOfRange events. principals: read user names from SASL tokens.
-	watch, principals bool
 
 	// Scratch memory, valid during one call.
 	answer  apiVersionsAnswer
@@ -66,22 +65,24 @@ type Shard struct {
 
 var _ reassembly.Shard[[]Event] = (*Shard)(nil)
 
+// ShardOptions configure a Shard.
+type ShardOptions struct {
+	// Watch requests OutOfRange events.
+	Watch bool
+	// Principals requests the user names of clients from SASL tokens.
+	Principals bool
+}
+
 // NewShard returns an empty Shard.
-func NewShard() *Shard {
+func NewShard(opt ShardOptions) *Shard {
 	return &Shard{
+		opt:     opt,
 		ended:   make(map[*reassembly.Connection]*handler),
 		texts:   make(map[string]string),
 		tables:  make(map[uint64][]*Ranges),
 		answers: make(map[string]knownAnswer),
 	}
 }
-
-// Watch makes s also emit OutOfRange events. It must be called before the first Open.
-func (s *Shard) Watch() { s.watch = true }
-
-// NamePrincipals makes s read the user names of clients from SASL tokens. It must be called before
-// the first Open.
-func (s *Shard) NamePrincipals() { s.principals = true }
 
 // Open returns the handler for a Kafka connection.
 func (s *Shard) Open(c *reassembly.Connection) reassembly.Handler {

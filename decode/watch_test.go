@@ -18,7 +18,7 @@ func (w *watcher) OutOfRange(e *Exchange) {
 
 func TestRequestsOutsideTheirRangeAreReportedOnce(t *testing.T) {
 	n := newNetwork()
-	n.shard.Watch()
+	n.shard.opt.Watch = true
 	d := n.open(t)
 	d.request(requestOf(3, 1)) // the connection has no range
 	d.negotiate()
@@ -92,7 +92,7 @@ func TestSinksThatDoNotWatchGetNoRequestsOutsideTheirRange(t *testing.T) {
 
 func TestWatchingAllocatesNothingMore(t *testing.T) {
 	n := newNetwork()
-	n.shard.Watch()
+	n.shard.opt.Watch = true
 	d := n.open(t)
 	d.negotiate()
 	fetch, answer := requestBytes(requestOf(1, 12), 5, "app"), responseBytes(responseOf(1, 12), 5)
@@ -177,7 +177,7 @@ func TestRequestsThatMayGetRangesAreNotReportedYet(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNetwork()
-			n.shard.Watch()
+			n.shard.opt.Watch = true
 			d := n.open(t)
 			tt.begin(d)
 			d.request(requestOf(1, 12))

@@ -37,8 +37,8 @@ type Options struct {
 	IsFinal bool
 	// ProcessAt finds the processes of clients; nil for none.
 	ProcessAt ProcessAt
-	// NamesUsers: the exchanges have the names of users (Shard.NamePrincipals).
-	NamesUsers bool
+	// Principals: the exchanges have the names of users (decode.ShardOptions).
+	Principals bool
 	// Hosts are the networks whose connections were selected; empty for all. Of another host, not
 	// all connections are known.
 	Hosts []netip.Prefix
@@ -95,7 +95,7 @@ func NewBuilder(opt Options) *Builder {
 	}
 	if opt.Target != nil {
 		b.target = newTargetCheck(opt.Target, opt.ProcessAt)
-		b.target.namesUsers = opt.NamesUsers
+		b.target.namesUsers = opt.Principals
 	}
 	b.findings.init(&opt, known{&b.brokers, &b.clients, b.target})
 	return b

@@ -174,7 +174,7 @@ func TestTargetNamesBreakingHosts(t *testing.T) {
 // TestTargetNamesTheUserOfEachConnection: the first requests of a connection belong to the user
 // that authenticates on it, also if others have the same client id.
 func TestTargetNamesTheUserOfEachConnection(t *testing.T) {
-	b := NewBuilder(Options{Target: kafka4(), NamesUsers: true})
+	b := NewBuilder(Options{Target: kafka4(), Principals: true})
 	for stream, user := range []string{"alice", "bob", "bob", ""} {
 		send := func(frame uint64, key int16, principal string) {
 			b.Exchange(exchangeOf(10*uint64(stream)+frame, uint32(stream), key, 10, idOf("app"), func(x *decode.Exchange) {

@@ -51,7 +51,7 @@ func bookOf(t *testing.T, all []capturetest.Packet) *Book {
 	pool := reassembly.NewPool(reassembly.Options{
 		Dissector: capture.NewDissector(capture.DissectorOptions{}), LooksLikeRequest: decode.LooksLikeRequest,
 		LooksLikeExchange: decode.LooksLikeExchange, IdleTimeout: reassembly.DefaultIdleTimeout,
-	}, func() reassembly.Shard[[]decode.Event] { return decode.NewShard() },
+	}, func() reassembly.Shard[[]decode.Event] { return decode.NewShard(decode.ShardOptions{}) },
 		func(parts [][]decode.Event) error { correlator.Add(parts); return nil })
 	if _, err := pool.Run(context.Background(), &packets{all: all}); err != nil {
 		t.Fatal(err)

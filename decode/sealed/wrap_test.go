@@ -69,7 +69,9 @@ func conversations(t *testing.T, name string) map[uint32]*conversation {
 	pool := reassembly.NewPool(reassembly.Options{
 		Dissector: capture.NewDissector(capture.DissectorOptions{}), LooksLikeRequest: decode.LooksLikeRequest,
 		LooksLikeExchange: decode.LooksLikeExchange, IdleTimeout: reassembly.DefaultIdleTimeout,
-	}, func() reassembly.Shard[[]decode.Event] { return &recorder{decode.NewShard(), &mu, all} },
+	}, func() reassembly.Shard[[]decode.Event] {
+		return &recorder{decode.NewShard(decode.ShardOptions{}), &mu, all}
+	},
 		func(parts [][]decode.Event) error { correlator.Add(parts); return nil })
 	if _, err := pool.Run(context.Background(), src); err != nil {
 		t.Fatal(err)
