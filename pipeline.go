@@ -41,11 +41,11 @@ func newPipeline(j *job, src capture.Source, sink decode.Sink, live *live) *pipe
 		p.debug = &debugger{stream: *stream, s: j.streams}
 		sink = debugSink{sink, p.debug}
 	}
-	var decoding decode.Options
+	var supplied *decode.Ranges
 	if j.supplied != nil {
-		decoding.Supplied = j.supplied.Table.Ranges
+		supplied = j.supplied.Table.Ranges
 	}
-	p.correlator = decode.NewCorrelator(decoding, sink)
+	p.correlator = decode.NewCorrelator(supplied, sink)
 	pooling := reassembly.Options{
 		Dissector: j.dissector, LooksLikeRequest: decode.LooksLikeRequest, LooksLikeExchange: decode.LooksLikeExchange,
 		Secrets: j.keys.Secrets, Subjects: j.opt.report.principals, IdleTimeout: int64(j.opt.traffic.idle), Tap: j.result.tap(),

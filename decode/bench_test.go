@@ -180,7 +180,7 @@ func BenchmarkCorrelator(b *testing.B) {
 		e := &Exchange{Stream: uint32(i % 100), Key: 1, Evidence: Observed}
 		*p = append(*p, Event{At: capture.Position{Frame: uint64(i / 2)}, Stream: e.Stream, Order: uint32(i), Exchange: e})
 	}
-	c := NewCorrelator(Options{}, discard{})
+	c := NewCorrelator(nil, discard{})
 	b.ReportAllocs()
 	for b.Loop() {
 		c.Add(parts)

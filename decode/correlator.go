@@ -24,23 +24,16 @@ const (
 	maxHistoryBytes = 32 << 20
 )
 
-// Options configure a Correlator.
-type Options struct {
-	// Supplied are ranges given by the user for connections whose ApiVersions response was not
-	// captured; nil for none. Observed and borrowed ranges take precedence.
-	Supplied *Ranges
-}
-
 // Correlator merges the events of all shards into one order and passes them to a Sink. An
 // exchange without ranges on its connection borrows a table of the same broker address. It takes
 // the latest table before the request, else the first one after it, else the supplied one. A time
 // at which nothing listened at the address separates them: another release may have begun. So does
 // an answer to a request outside a later table. A Correlator belongs to one goroutine.
 type Correlator struct {
-	opt     Options
-	sink    Sink
-	limits  Limits
-	brokers map[brokerKey]*broker
+	supplied *Ranges
+	sink     Sink
+	limits   Limits
+	brokers  map[brokerKey]*broker
 	// historyBytes is what the tables of all brokers take.
 	historyBytes int
 	// hasDowns: an address refused connections.
@@ -91,9 +84,11 @@ type advertised struct {
 	ranges *Ranges
 }
 
-// NewCorrelator returns a Correlator that passes its results to sink.
-func NewCorrelator(opt Options, sink Sink) *Correlator {
-	return &Correlator{opt: opt, sink: sink, brokers: make(map[brokerKey]*broker)}
+// NewCorrelator returns a Correlator that passes its results to sink. supplied are ranges given by
+// the user for connections whose ApiVersions response was not captured; nil for none. Observed and
+// borrowed ranges take precedence.
+func NewCorrelator(supplied *Ranges, sink Sink) *Correlator {
+	return &Correlator{supplied: supplied, sink: sink, brokers: make(map[brokerKey]*broker)}
 }
 
 // Add merges the events of one batch of packets, one part for each shard. It sorts the parts in
@@ -180,7 +175,7 @@ func (c *Correlator) exchange(e *Exchange) {
 	switch {
 	case b == nil:
 		c.limits.WaitingExchanges++
-		e.judge(c.opt.Supplied, Supplied)
+		e.judge(c.supplied, Supplied)
 		c.sink.Exchange(e)
 	default:
 		ranges := b.lookup(e.Request)
@@ -381,7 +376,7 @@ func (c *Correlator) advertisement(a *Advertisement) {
 // judge judges an exchange by a table; without one, by the supplied ranges.
 func (c *Correlator) judge(e *Exchange, ranges *Ranges, evidence Evidence) {
 	if ranges == nil {
-		ranges, evidence = c.opt.Supplied, Supplied
+		ranges, evidence = c.supplied, Supplied
 	}
 	e.judge(ranges, evidence)
 }

@@ -77,7 +77,7 @@ func TestEventsOfOnePacket(t *testing.T) {
 	second[1].Order, second[2].Order = 2, 1
 	for _, parts := range [][][]Event{{first, second}, {second, first}} {
 		var r recorder
-		NewCorrelator(Options{}, &r).Add(parts)
+		NewCorrelator(nil, &r).Add(parts)
 		if diff := cmp.Diff(want, r.got); diff != "" {
 			t.Errorf("events differ (-want +got):\n%s", diff)
 		}
@@ -86,12 +86,12 @@ func TestEventsOfOnePacket(t *testing.T) {
 
 func TestCorrelatorBorrows(t *testing.T) {
 	for _, tt := range []struct {
-		name string
-		opt  Options
-		fill func(p *part)
-		want []string
+		name     string
+		supplied *Ranges
+		fill     func(p *part)
+		want     []string
 	}{
-		{"the latest before the request", Options{}, func(p *part) {
+		{"the latest before the request", nil, func(p *part) {
 			p.advertise(1, 0, broker1, 13)
 			p.advertise(3, 0, broker1, 7)
 			p.asked(4, 6, 1, broker1)
@@ -102,13 +102,13 @@ func TestCorrelatorBorrows(t *testing.T) {
 			"0: advertised 1 APIs", "0: advertised 1 APIs", "1: Fetch v12 above-max borrowed closed", "2: advertised 1 APIs",
 			"3: Fetch v12 ok borrowed closed", "3: Fetch v12 above-max borrowed closed",
 		}},
-		{"the first after it", Options{}, func(p *part) {
+		{"the first after it", nil, func(p *part) {
 			p.asked(1, 2, 0, broker1)
 			p.add(3, 0, Event{Connection: &Connection{Connection: &reassembly.Connection{Stream: 0}}})
 			p.advertise(4, 1, broker1, 7)
 			p.advertise(5, 1, broker1, 13)
 		}, []string{"0: connection", "1: advertised 1 APIs", "0: Fetch v12 above-max borrowed closed", "1: advertised 1 APIs"}},
-		{"but not for what was answered outside it, before that, or on that connection", Options{}, func(p *part) {
+		{"but not for what was answered outside it, before that, or on that connection", nil, func(p *part) {
 			p.asked(1, 2, 0, broker1)
 			p.asked(3, 4, 1, broker1)
 			(*p)[1].Exchange.Outcome = Answered
@@ -122,36 +122,36 @@ func TestCorrelatorBorrows(t *testing.T) {
 			"3: advertised 1 APIs", "0: Fetch v12 unknown none closed", "1: Fetch v12 unknown none answered", "2: Fetch v12 above-max borrowed closed",
 			"1: Fetch v12 unknown none closed", "4: Fetch v12 unknown none answered", "5: Fetch v12 above-max borrowed closed",
 		}},
-		{"later on its own connection: that is observed", Options{}, func(p *part) {
+		{"later on its own connection: that is observed", nil, func(p *part) {
 			p.asked(1, 2, 0, broker1)
 			(*p)[0].Exchange.Outcome = Unanswered
 			p.advertise(4, 0, broker1, 7)
 		}, []string{"0: advertised 1 APIs", "0: Fetch v12 above-max observed unanswered"}},
-		{"later on its own connection, which answered in that range before", Options{}, func(p *part) {
+		{"later on its own connection, which answered in that range before", nil, func(p *part) {
 			p.asked(1, 2, 0, broker1)
 			(*p)[0].Exchange.Outcome = Answered
 			p.advertise(4, 0, broker1, 12)
 		}, []string{"0: advertised 1 APIs", "0: Fetch v12 ok observed answered"}},
-		{"later on its own connection, which answered outside that range before: another table held", Options{}, func(p *part) {
+		{"later on its own connection, which answered outside that range before: another table held", nil, func(p *part) {
 			p.asked(1, 2, 0, broker1)
 			(*p)[0].Exchange.Outcome = Answered
 			p.advertise(4, 0, broker1, 7)
 		}, []string{"0: advertised 1 APIs", "0: Fetch v12 unknown none answered"}},
-		{"not from another broker", Options{}, func(p *part) {
+		{"not from another broker", nil, func(p *part) {
 			p.advertise(1, 0, broker2, 7)
 			p.asked(2, 3, 1, broker1)
 		}, []string{"0: advertised 1 APIs", "1: Fetch v12 unknown none closed"}},
-		{"not from another network", Options{}, func(p *part) {
+		{"not from another network", nil, func(p *part) {
 			p.advertise(1, 0, broker1, 7)
 			(*p)[0].Advertisement.Domain = 5
 			p.asked(2, 3, 1, broker1)
 		}, []string{"0: advertised 1 APIs", "1: Fetch v12 unknown none closed"}},
-		{"not from an answer whose end is missing", Options{}, func(p *part) {
+		{"not from an answer whose end is missing", nil, func(p *part) {
 			p.advertise(1, 0, broker1, 7)
 			(*p)[0].Advertisement.Ranges.Partial = true
 			p.asked(2, 3, 1, broker1)
 		}, []string{"0: advertised 1 APIs", "1: Fetch v12 unknown none closed"}},
-		{"not from before a time at which nothing listened", Options{}, func(p *part) {
+		{"not from before a time at which nothing listened", nil, func(p *part) {
 			p.advertise(1, 0, broker1, 7)
 			p.refuse(2, broker1)
 			p.refuse(4, broker1)
@@ -161,12 +161,12 @@ func TestCorrelatorBorrows(t *testing.T) {
 		}, []string{
 			"0: advertised 1 APIs", "0: connection", "0: connection", "2: advertised 1 APIs", "1: Fetch v12 ok borrowed closed", "1: Fetch v12 unknown none closed",
 		}},
-		{"nor from after it", Options{}, func(p *part) {
+		{"nor from after it", nil, func(p *part) {
 			p.asked(1, 2, 1, broker1)
 			p.refuse(3, broker1)
 			p.advertise(4, 0, broker1, 7)
 		}, []string{"0: connection", "0: advertised 1 APIs", "1: Fetch v12 unknown none closed"}},
-		{"an older connection was served meanwhile", Options{}, func(p *part) {
+		{"an older connection was served meanwhile", nil, func(p *part) {
 			p.advertise(1, 0, broker1, 7)
 			p.refuse(2, broker1)
 			(*p)[1].Connection.Stream = 2
@@ -176,7 +176,7 @@ func TestCorrelatorBorrows(t *testing.T) {
 		}, []string{
 			"0: advertised 1 APIs", "2: connection", "1: Fetch v12 above-max borrowed answered", "3: Fetch v12 above-max borrowed closed",
 		}},
-		{"the same table again", Options{}, func(p *part) {
+		{"the same table again", nil, func(p *part) {
 			p.advertise(1, 0, broker1, 7)
 			p.refuse(2, broker1)
 			p.advertise(3, 0, broker1, 7)
@@ -187,34 +187,34 @@ func TestCorrelatorBorrows(t *testing.T) {
 		}, []string{
 			"0: advertised 1 APIs", "0: connection", "0: advertised 1 APIs", "0: connection", "0: advertised 1 APIs", "1: Fetch v12 ok borrowed closed", "1: Fetch v12 above-max borrowed closed",
 		}},
-		{"where another address did not listen", Options{}, func(p *part) {
+		{"where another address did not listen", nil, func(p *part) {
 			p.advertise(1, 0, broker1, 7)
 			p.refuse(2, broker2)
 			p.asked(3, 4, 1, broker1)
 		}, []string{"0: advertised 1 APIs", "0: connection", "1: Fetch v12 above-max borrowed closed"}},
-		{"what the user supplied, where the broker said nothing", Options{Supplied: &Ranges{APIs: apiList(1, 0, 13)}}, func(p *part) {
+		{"what the user supplied, where the broker said nothing", &Ranges{APIs: apiList(1, 0, 13)}, func(p *part) {
 			p.advertise(1, 0, broker1, 7)
 			p.asked(2, 3, 1, broker2)
 		}, []string{"0: advertised 1 APIs", "1: Fetch v12 ok supplied closed"}},
-		{"what can be borrowed comes before that", Options{Supplied: &Ranges{APIs: apiList(1, 0, 13)}}, func(p *part) {
+		{"what can be borrowed comes before that", &Ranges{APIs: apiList(1, 0, 13)}, func(p *part) {
 			p.advertise(1, 0, broker1, 7)
 			p.asked(2, 3, 1, broker1)
 		}, []string{"0: advertised 1 APIs", "1: Fetch v12 above-max borrowed closed"}},
-		{"even if it comes later", Options{Supplied: &Ranges{APIs: apiList(1, 0, 13)}}, func(p *part) {
+		{"even if it comes later", &Ranges{APIs: apiList(1, 0, 13)}, func(p *part) {
 			p.asked(1, 2, 1, broker1)
 			p.advertise(4, 0, broker1, 7)
 		}, []string{"0: advertised 1 APIs", "1: Fetch v12 above-max borrowed closed"}},
-		{"what was observed comes before that", Options{Supplied: &Ranges{APIs: apiList(1, 0, 13)}}, func(p *part) {
+		{"what was observed comes before that", &Ranges{APIs: apiList(1, 0, 13)}, func(p *part) {
 			p.asked(1, 2, 0, broker1)
 			(*p)[0].Exchange.judge(&Ranges{APIs: apiList(1, 0, 7)}, Observed)
 		}, []string{"0: Fetch v12 above-max observed closed"}},
-		{"ApiVersions waits for nothing", Options{}, func(p *part) {
+		{"ApiVersions waits for nothing", nil, func(p *part) {
 			p.asked(1, 2, 0, broker1)
 			(*p)[0].Exchange.Key = keyApiVersions
 			(*p)[0].Exchange.judge(nil, Observed)
 			p.advertise(3, 0, broker1, 7)
 		}, []string{"0: ApiVersions v12 exempt none closed", "0: advertised 1 APIs"}},
-		{"two brokers, each its own", Options{}, func(p *part) {
+		{"two brokers, each its own", nil, func(p *part) {
 			p.asked(1, 2, 0, broker1)
 			p.asked(1, 2, 0, broker2)
 			p.asked(1, 2, 0, broker1)
@@ -229,7 +229,7 @@ func TestCorrelatorBorrows(t *testing.T) {
 			var p part
 			tt.fill(&p)
 			var r recorder
-			c := NewCorrelator(tt.opt, &r)
+			c := NewCorrelator(tt.supplied, &r)
 			c.Add([][]Event{p})
 			c.Finish()
 			if diff := cmp.Diff(tt.want, r.got); diff != "" {
@@ -249,7 +249,7 @@ func TestOrderIsThatOfTheInput(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(seed, 0))
 		what := rand.New(rand.NewPCG(1, 0)) // the input is always the same
 		var r recorder
-		c := NewCorrelator(Options{}, &r)
+		c := NewCorrelator(nil, &r)
 		frame, order := uint64(0), make([]uint32, streams)
 		for range batches {
 			parts := make([][]Event, shards)
@@ -288,7 +288,7 @@ func TestOrderIsThatOfTheInput(t *testing.T) {
 
 func TestWaitingIsBounded(t *testing.T) {
 	var r recorder
-	c := NewCorrelator(Options{}, &r)
+	c := NewCorrelator(nil, &r)
 	const over = 1000
 	var p part
 	for i := range uint64(maxWaiting + over) {
@@ -319,7 +319,7 @@ func TestWaitingIsBounded(t *testing.T) {
 
 func TestBrokersAndTheirHistoryAreBounded(t *testing.T) {
 	var r recorder
-	c := NewCorrelator(Options{}, &r)
+	c := NewCorrelator(nil, &r)
 	var p part
 	address := func(i int) netip.AddrPort {
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 9092)
@@ -349,7 +349,7 @@ func TestBrokersAndTheirHistoryAreBounded(t *testing.T) {
 // TestHeldExchangesDoNotHoldOthers: the memory of an exchange is reused; a waiting one is a copy.
 func TestHeldExchangesDoNotHoldOthers(t *testing.T) {
 	var r recorder
-	c := NewCorrelator(Options{}, &r)
+	c := NewCorrelator(nil, &r)
 	var p part
 	p.asked(1, 2, 0, broker1)
 	want := *p[0].Exchange
@@ -369,7 +369,7 @@ func TestEventsOfTwoCaptures(t *testing.T) {
 		}}
 	}
 	r := &recorder{}
-	NewCorrelator(Options{}, r).Add([][]Event{{at(0, 20, 1), at(1, 10, 2)}})
+	NewCorrelator(nil, r).Add([][]Event{{at(0, 20, 1), at(1, 10, 2)}})
 	if d := cmp.Diff([]string{"2: connection", "1: connection"}, r.got); d != "" {
 		t.Error(d)
 	}
@@ -383,7 +383,7 @@ func TestTablesOfAllBrokersAreBounded(t *testing.T) {
 	for i := range apis {
 		apis[i].Key = int16(i)
 	}
-	c := NewCorrelator(Options{}, new(recorder))
+	c := NewCorrelator(nil, new(recorder))
 	address := func(i int) netip.AddrPort {
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 9092)
 	}

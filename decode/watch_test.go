@@ -26,7 +26,7 @@ func TestRequestsOutsideTheirRangeAreReportedOnce(t *testing.T) {
 		d.request(requestOf(1, version))
 	}
 	w := &watcher{}
-	NewCorrelator(Options{}, w).Add([][]Event{n.shard.Take(nil)})
+	NewCorrelator(nil, w).Add([][]Event{n.shard.Take(nil)})
 	var reported []string
 	for _, line := range w.got {
 		if len(line) > 15 && line[3:15] == "out-of-range" {
@@ -52,7 +52,7 @@ func TestRequestsOutsideTheirRangeBorrow(t *testing.T) {
 	p.advertise(4, 1, broker1, 13)
 	seen(5, 3)
 	w := &watcher{}
-	NewCorrelator(Options{}, w).Add([][]Event{p})
+	NewCorrelator(nil, w).Add([][]Event{p})
 	want := []string{"1: advertised 1 APIs", "2: out-of-range Fetch v12 above-max borrowed", "1: advertised 1 APIs"}
 	if d := cmp.Diff(want, w.got); d != "" {
 		t.Error(d)
@@ -67,7 +67,7 @@ func TestRequestsOutsideTheirRangeWithSuppliedRanges(t *testing.T) {
 	x.asked(3, 3, 2, broker1)
 	p.add(3, 2, Event{OutOfRange: x[0].Exchange})
 	w := &watcher{}
-	NewCorrelator(Options{Supplied: &Ranges{APIs: apiList(1, 0, 7)}}, w).Add([][]Event{p})
+	NewCorrelator(&Ranges{APIs: apiList(1, 0, 7)}, w).Add([][]Event{p})
 	if d := cmp.Diff([]string{"2: out-of-range Fetch v12 above-max supplied"}, w.got); d != "" {
 		t.Error(d)
 	}
@@ -84,7 +84,7 @@ func TestSinksThatDoNotWatchGetNoRequestsOutsideTheirRange(t *testing.T) {
 		}
 	}
 	r := &recorder{}
-	NewCorrelator(Options{}, r).Add([][]Event{{{OutOfRange: &Exchange{Key: 1, Version: 12}}}})
+	NewCorrelator(nil, r).Add([][]Event{{{OutOfRange: &Exchange{Key: 1, Version: 12}}}})
 	if len(r.got) > 0 {
 		t.Errorf("%q", r.got)
 	}
@@ -97,7 +97,7 @@ func TestWatchingAllocatesNothingMore(t *testing.T) {
 	d.negotiate()
 	fetch, answer := requestBytes(requestOf(1, 12), 5, "app"), responseBytes(responseOf(1, 12), 5)
 	metadata, other := requestBytes(requestOf(3, 7), 5, "app"), responseBytes(responseOf(3, 7), 5)
-	c := NewCorrelator(Options{}, &nobody{})
+	c := NewCorrelator(nil, &nobody{})
 	parts := [][]Event{nil}
 	step := func() {
 		d.message(reassembly.ToBroker, fetch)
@@ -125,7 +125,7 @@ func (*nobody) Connection(*Connection)       {}
 
 func TestAgeGivesUpWhatHasWaited(t *testing.T) {
 	r := &recorder{}
-	c := NewCorrelator(Options{}, r)
+	c := NewCorrelator(nil, r)
 	add := func(fill func(*part)) {
 		var p part
 		fill(&p)

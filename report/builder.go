@@ -31,7 +31,7 @@ type Options struct {
 	Watch bool
 	// Target is a release that every request is compared with; nil for none.
 	Target *decode.Reference
-	// Supplied are the ranges given to the correlator (decode.Options); nil for none.
+	// Supplied are the ranges given to the correlator (decode.NewCorrelator); nil for none.
 	Supplied *decode.Reference
 	// IsFinal says that the report is not merged with others, so it need not list connections.
 	IsFinal bool

@@ -227,14 +227,6 @@ func nextNeed(ranges *decode.Ranges, stage int16, clientID string, software deco
 	return key, !has
 }
 
-// The keys of APIs that clients need before their work, and of Produce.
-const (
-	produceKey         = 0
-	findCoordinatorKey = 10
-	joinGroupKey       = 11
-	initProducerIDKey  = 22
-)
-
 var (
 	// producerWord matches a client id with the word producer: "producer-1",
 	// "app-StreamThread-1-producer", "connector-producer-orders-0". otherWord matches client ids

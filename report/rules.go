@@ -60,6 +60,24 @@ type Rule struct {
 	commands func(s *subject) []model.Command
 }
 
+// Keys of APIs. The texts of findings, departures and targets depend on them.
+const (
+	produceKey = 0
+	// metadataKey: kafka-python also sends Metadata to check a probe's refusal.
+	metadataKey        = 3
+	findCoordinatorKey = 10
+	joinGroupKey       = 11
+	saslHandshakeKey   = 17
+	// apiVersionsKey: ApiVersions negotiates versions, and is itself exempt from negotiation
+	// (KIP-35, KIP-511).
+	apiVersionsKey      = 18
+	initProducerIDKey   = 22
+	writeTxnMarkersKey  = 27
+	saslAuthenticateKey = 36
+	// updateFeaturesKey: brokers without UpdateFeatures have no features (KIP-584).
+	updateFeaturesKey = 57
+)
+
 // always returns a text that does not depend on the finding.
 func always(text string) func(*subject) string { return func(*subject) string { return text } }
 

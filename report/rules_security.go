@@ -103,12 +103,6 @@ var tlsConfusionRule = Rule{
 	},
 }
 
-// The keys of the APIs for authentication.
-const (
-	saslHandshakeKey    = 17
-	saslAuthenticateKey = 36
-)
-
 // maxMechanisms bounds the SASL mechanisms that a message lists; Kafka has five.
 const maxMechanisms = 8
 

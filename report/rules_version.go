@@ -8,10 +8,6 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// apiVersionsKey is the key of ApiVersions. It negotiates versions, and is itself exempt from
-// negotiation (KIP-35, KIP-511).
-const apiVersionsKey = 18
-
 // outsideBy returns the suspect function of a rule about requests outside a borrowed range.
 func outsideBy(verdict decode.Verdict) func(*history.Suspect, *history.Ruling) (string, bool) {
 	return func(k *history.Suspect, r *history.Ruling) (string, bool) {
@@ -201,9 +197,6 @@ var unsupportedAnswerRule = Rule{
 		return fmt.Sprintf("Compare the cluster's finalized features (kafka-features.sh describe) with what %s needs, and finish the upgrade (metadata.version). Or %s.", s.request(), s.lower())
 	},
 }
-
-// updateFeaturesKey is the key of UpdateFeatures: brokers without it have no features (KIP-584).
-const updateFeaturesKey = 57
 
 // mayHaveFeatures reports whether the broker may have features that are not finalized.
 func (g *group) mayHaveFeatures() bool {

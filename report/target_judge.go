@@ -62,9 +62,6 @@ const (
 	negotiationUnseen reason = model.ReasonNegotiationUnseen
 )
 
-// metadataKey is the key of Metadata. kafka-python also sends it to check a probe's refusal.
-const metadataKey = 3
-
 // targetRange is the range of an API that the target supports.
 type targetRange struct {
 	model.Range
@@ -99,8 +96,6 @@ var standIns = map[int16]string{
 var doneWithout = map[int16]string{
 	22: "franz-go 1.22 produces without idempotence then, the Java producer (idempotent by default since 3.0) does not produce",
 }
-
-const writeTxnMarkersKey = 27
 
 // isPrelude reports whether an API is SaslHandshake, ApiVersions or SaslAuthenticate: any
 // connection begins with them.

@@ -47,7 +47,7 @@ func (s bookSink) Connection(c *decode.Connection)   { s.Book.Connection(c) }
 func bookOf(t *testing.T, all []capturetest.Packet) *Book {
 	t.Helper()
 	book := NewBook(neverDown)
-	correlator := decode.NewCorrelator(decode.Options{}, bookSink{book})
+	correlator := decode.NewCorrelator(nil, bookSink{book})
 	pool := reassembly.NewPool(reassembly.Options{
 		Dissector: capture.NewDissector(capture.DissectorOptions{}), LooksLikeRequest: decode.LooksLikeRequest,
 		LooksLikeExchange: decode.LooksLikeExchange, IdleTimeout: reassembly.DefaultIdleTimeout,

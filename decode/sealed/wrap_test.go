@@ -65,7 +65,7 @@ func conversations(t *testing.T, name string) map[uint32]*conversation {
 	all := map[uint32]*conversation{}
 	var mu sync.Mutex
 	sink := &truth{&mu, all}
-	correlator := decode.NewCorrelator(decode.Options{}, sink)
+	correlator := decode.NewCorrelator(nil, sink)
 	pool := reassembly.NewPool(reassembly.Options{
 		Dissector: capture.NewDissector(capture.DissectorOptions{}), LooksLikeRequest: decode.LooksLikeRequest,
 		LooksLikeExchange: decode.LooksLikeExchange, IdleTimeout: reassembly.DefaultIdleTimeout,
