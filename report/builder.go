@@ -171,13 +171,13 @@ func (b *Builder) WriteEvidence(w io.Writer, captures []capture.Info) (evidence.
 // Report returns the current report. It can be called at any time, any number of times. The report
 // shares no data that later calls change. A connection counts when it is over.
 func (b *Builder) Report() *model.Report {
-	hit := hits{}
+	hit, decided := hits{}, b.findings.history.Decide()
 	r := &model.Report{
 		Schema: model.SchemaName, Tool: b.opt.Tool,
 		Captures: b.captures(),
 		Summary:  b.coverage.summary,
 		Clients:  append(b.clients.finish(hit), b.findings.inferredClients()...),
-		Timeline: b.timeline.snapshot(b.findings.verdicts()),
+		Timeline: b.timeline.snapshot(b.findings.verdicts(&decided)),
 	}
 	r.Brokers = append(b.brokers.finish(hit, r.Captures, b.opt.Hosts), b.findings.inferredBrokers()...)
 	r.Nodes, r.Connections = b.clusters.finish(hit, b.brokers.isCaptured), b.shared.finish()
@@ -191,10 +191,10 @@ func (b *Builder) Report() *model.Report {
 	r.Quality = b.coverage.finish(r.Captures, b.input.UnparsedPackets)
 	r.Quality.Interrupted = b.input.Interrupted
 	r.Quality.DisbelievedSegments = b.input.DisbelievedSegments
-	b.findings.refusals(&r.Quality)
+	b.findings.refusals(&decided, &r.Quality)
 	r.Quality.OtherProtocols, r.Quality.LimitsHit = b.brokers.otherProtocols(), hit
 	var folded []model.FoldedFindings
-	r.Findings, folded = b.findings.report(r.Quality.DroppedPackets, hit)
+	r.Findings, folded = b.findings.report(&decided, r.Quality.DroppedPackets, hit)
 	r.Folded = model.Folded{Findings: folded, Clients: b.clients.folded, Brokers: b.brokers.folded}.OrNil()
 	r.Summary.Findings = model.CountSeverities(r.Findings)
 	return r

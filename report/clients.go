@@ -43,6 +43,11 @@ func (m *members[T]) merge(o *members[T]) {
 	}
 }
 
+func (m members[T]) clone() members[T] {
+	m.list = slices.Clone(m.list)
+	return m
+}
+
 func (m *members[T]) has(v T) bool {
 	if m.last < len(m.list) && m.list[m.last] == v {
 		return true

@@ -86,8 +86,8 @@ type group struct {
 	// capturing.
 	bytes, gaps, dropped uint64
 
-	// libraries are the TLS libraries of the clients (KV9001); nil if none was recognised.
-	libraries map[sealed.Library]bool
+	// libraries are the TLS libraries of the clients (KV9001); empty if none was recognised.
+	libraries members[sealed.Library]
 	// inside is the conclusion of a finding of sealedRule; nil for others.
 	inside *conclusion
 

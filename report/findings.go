@@ -90,7 +90,7 @@ func (f *findings) init(opt *Options, k known) {
 	if opt.Supplied != nil {
 		f.sealed.Supply(opt.Supplied.Table.Ranges)
 	}
-	f.groups = groups{all: map[findingKey]*group{}, perRule: make([]int, len(rules)), decide: f.decided, begun: f.begun, dropped: f.dropped}
+	f.groups = groups{all: map[findingKey]*group{}, perRule: make([]int, len(rules)), decide: f.ruled, begun: f.begun, dropped: f.dropped}
 }
 
 // exchange adds a finished exchange, and returns the rule that it breaks, noRule or undecided.
@@ -257,10 +257,7 @@ func (f *findings) addConnection(rule int, detail string, c *decode.Connection) 
 	if c.TLS != nil {
 		o.tls = tlsSession(c.TLS)
 		if l := sealed.LibraryOf(c.TLS.Hello); l != sealed.UnknownLibrary {
-			if g.libraries == nil {
-				g.libraries = map[sealed.Library]bool{}
-			}
-			g.libraries[l] = true
+			g.libraries.add(l)
 		}
 	}
 	if rules[rule].Code == prefaceRule.Code {

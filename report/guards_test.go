@@ -192,11 +192,11 @@ func TestSoftwareOfOneClient(t *testing.T) {
 // TestMergedGroupsKnowTheEarlierAnswer: the text says until when the version was answered.
 func TestMergedGroupsKnowTheEarlierAnswer(t *testing.T) {
 	var g group
-	for _, second := range []int64{2, 3, 1} {
-		g.merge(&group{earlier: capture.Position{Time: second * 1e9}})
+	for _, frame := range []uint64{2, 3, 1} {
+		g.merge(&group{earlier: at(frame)})
 	}
-	if g.earlier.Time != 3e9 {
-		t.Errorf("until %d, want the latest answer", g.earlier.Time)
+	if g.earlier != at(3) {
+		t.Errorf("until %v, want the latest answer", g.earlier)
 	}
 }
 
@@ -358,13 +358,13 @@ func TestEnabledMechanisms(t *testing.T) {
 
 // TestMergedGroups: the numbers of both groups count. The first request and its range stay.
 func TestMergedGroups(t *testing.T) {
-	x, y := &group{bytes: 1, gaps: 2, unsure: 3, idle: 4, number: 5, ranges: oldRanges}, &group{bytes: 10, gaps: 20, unsure: 30, idle: 40, number: 50, ranges: newRanges, reported: 6}
+	x, y := &group{bytes: 1, gaps: 2, unsure: 3, idle: 4, number: 5, ranges: oldRanges, reported: 1, from: at(4), last: at(5), to: at(6)}, &group{bytes: 10, gaps: 20, unsure: 30, idle: 40, number: 50, ranges: newRanges, reported: 6, from: at(3), last: at(4), to: at(7)}
 	y.ended.First = at(3)
 	none := new(group)
 	none.merge(x)
 	none.merge(y)
 	none.merge(new(group))
-	if g := none; g.bytes != 11 || g.gaps != 22 || g.unsure != 33 || g.idle != 44 || g.number != 5 || g.reported != 0 || g.ranges != oldRanges || g.ended.First != at(3) {
+	if g := none; g.bytes != 11 || g.gaps != 22 || g.unsure != 33 || g.idle != 44 || g.number != 5 || g.reported != 7 || g.ranges != oldRanges || g.ended.First != at(3) || g.from != at(3) || g.last != at(5) || g.to != at(7) {
 		t.Errorf("%+v", g)
 	}
 	var g group

@@ -1,6 +1,8 @@
 package report
 
 import (
+	"slices"
+
 	"github.com/kafkavet/kafkavet/decode/sealed"
 	"github.com/kafkavet/kafkavet/report/model"
 )
@@ -39,14 +41,11 @@ var keyLogCommands = []keyLogCommand{
 }
 
 // keyLogWays returns the commands for clients with these TLS libraries.
-func keyLogWays(libraries map[sealed.Library]bool) []model.Command {
+func keyLogWays(libraries []sealed.Library) []model.Command {
 	var out []model.Command
 	for _, k := range keyLogCommands {
-		fits := len(k.libraries) == 0 || len(libraries) == 0 || libraries[sealed.UnknownLibrary]
-		for _, l := range k.libraries {
-			fits = fits || libraries[l]
-		}
-		if fits {
+		fits := func(l sealed.Library) bool { return slices.Contains(k.libraries, l) }
+		if len(k.libraries) == 0 || len(libraries) == 0 || slices.ContainsFunc(libraries, fits) {
 			out = append(out, k.Command)
 		}
 	}

@@ -162,7 +162,8 @@ func (f *findings) lateNews(withRepeats bool) (out []model.News) {
 		return nil
 	}
 	n.waited, n.known = n.known, last
-	current := f.current(func(number uint64) bool { return number <= n.waited }).all
+	decided := f.history.Decide()
+	current := f.current(&decided, func(number uint64) bool { return number <= n.waited }).all
 	maps.DeleteFunc(n.late, func(key findingKey, _ lateNews) bool { return current[key] == nil })
 	var keys []findingKey
 	for key, g := range current {
@@ -174,8 +175,8 @@ func (f *findings) lateNews(withRepeats bool) (out []model.News) {
 	for _, key := range keys {
 		g := current[key]
 		before, ok := n.late[key]
-		if own := f.groups.all[key]; !ok && own != nil {
-			before = lateNews{own.number, own.reported}
+		if !ok {
+			before = lateNews{g.number, g.reported}
 		}
 		if g.count <= before.reported || before.number > 0 && !withRepeats {
 			continue
@@ -218,7 +219,7 @@ func (f *findings) now(g *group) (out model.Finding, ok bool) {
 	if waits {
 		g = g.withOutcome()
 	}
-	rule, severity, drop := f.decided(g)
+	rule, severity, drop := f.ruled(g)
 	if drop {
 		return model.Finding{}, false
 	}

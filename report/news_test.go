@@ -165,3 +165,25 @@ func TestJSONLineIsOneLine(t *testing.T) {
 		t.Errorf("%q, want %q", b.String(), want)
 	}
 }
+
+// TestNewsOfOneClientUnderTwoNames: a reported finding is not new again when its client announces
+// its software on another connection.
+func TestNewsOfOneClientUnderTwoNames(t *testing.T) {
+	b := NewBuilder(Options{Watch: true})
+	anonymous := closed(1)
+	anonymous.Software = decode.Software{}
+	feed(b, anonymous)
+	if n := b.News(true, true); len(n) != 1 || !n[0].First {
+		t.Fatalf("%d news, want the first one", len(n))
+	}
+	feed(b, exchangeOf(3, 1, 3, 7), exchangeOf(5, 2, 3, 7, noRange, outcomeOf(decode.ClosedByBroker)))
+	b.End()
+	for _, n := range b.News(true, true) {
+		if n.Finding.Code == "KV1001" {
+			t.Errorf("reported again as number %d: first %v, %d more", n.Number, n.First, n.More)
+		}
+	}
+	if r := b.Report(); r.Findings[0].Code != "KV1001" || r.Findings[0].Client.SoftwareName == "" {
+		t.Errorf("%+v: the test needs a merged finding", r.Findings[0])
+	}
+}

@@ -325,7 +325,7 @@ var encryptedRule = Rule{
 		if a := encryptedAdvice(s.key.detail); a != keyLogAdvice && a != otherKeyLogAdvice && a != partKeyLogAdvice {
 			return nil
 		}
-		return keyLogWays(s.libraries)
+		return keyLogWays(s.libraries.list)
 	},
 }
 

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -119,22 +120,20 @@ func (g *group) addSuspect(k *history.Suspect, r *history.Ruling) {
 	if r.Idle {
 		g.idle++
 	}
-	if g.from.Time == 0 {
-		g.from = r.From
-	}
-	if r.To.Time > g.to.Time {
-		g.to = r.To
-	}
-	if r.Last.Time > g.last.Time {
-		g.last = r.Last
-	}
-	if r.Earlier.Time > g.earlier.Time {
-		g.earlier = r.Earlier
-	}
+	g.away(r.From, r.Last, r.To)
+	g.earlier = capture.Later(g.earlier, r.Earlier)
 	g.others = g.others || r.Others
 	g.bytes = max(g.bytes, k.Missing())
 	g.tried.add(usageKey{x.Key, x.Version})
 	g.addExchange(&x)
+}
+
+// away adds a period in which the broker was away.
+func (g *group) away(from, last, to capture.Position) {
+	if g.from.Time == 0 || from.Time > 0 && from.Before(g.from) {
+		g.from = from
+	}
+	g.last, g.to = capture.Later(g.last, last), capture.Later(g.to, to)
 }
 
 // addClaim adds to a group the id that its suspects share.
@@ -157,20 +156,19 @@ func (g *group) share(id evidence.ID, at capture.Position, stream uint32) {
 
 // current returns all groups by the input so far: those that were certain at once, and those of
 // the suspects and departures whose number isDue accepts.
-func (f *findings) current(isDue func(number uint64) bool) *collection {
+func (f *findings) current(decided *history.Decisions, isDue func(number uint64) bool) *collection {
 	c := &collection{groups: f.groups.clone(), own: map[*group]bool{}}
-	rulings := f.history.Decide()
 	for i, k := range f.history.Suspects() {
 		if !isDue(k.Number) {
 			continue
 		}
-		if rule, key := ruleOfSuspect(k, &rulings[i]); rule >= 0 {
+		if rule, key := ruleOfSuspect(k, &decided.Rulings[i]); rule >= 0 {
 			g := c.find(key)
-			g.addSuspect(k, &rulings[i])
+			g.addSuspect(k, &decided.Rulings[i])
 			f.addClaim(g, k)
 		}
 	}
-	f.addOutages(c)
+	f.addOutages(c, decided.Outages)
 	for i := range f.departures {
 		if d := &f.departures[i]; isDue(d.number) {
 			f.addDeparture(c.find, d)
@@ -182,9 +180,9 @@ func (f *findings) current(isDue func(number uint64) bool) *collection {
 }
 
 // addOutages adds the connections without a request that addresses did not serve.
-func (f *findings) addOutages(c *collection) {
-	rule := slices.IndexFunc(rules[:], func(r Rule) bool { return r.Code == awayRule.Code })
-	for _, o := range f.history.Outages() {
+func (f *findings) addOutages(c *collection, outages []history.Outage) {
+	rule := ruleIndex(awayRule.Code)
+	for _, o := range outages {
 		if o.Unserved == 0 {
 			continue
 		}
@@ -237,7 +235,8 @@ func (g *group) clone() *group {
 	c := *g
 	c.first, c.ids = slices.Clone(g.first), slices.Clone(g.ids)
 	c.shared, c.places = slices.Clone(g.shared), slices.Clone(g.places)
-	c.addresses.list, c.tried.list = slices.Clone(g.addresses.list), slices.Clone(g.tried.list)
+	c.tried, c.addresses, c.principals = g.tried.clone(), g.addresses.clone(), g.principals.clone()
+	c.processes, c.libraries = g.processes.clone(), g.libraries.clone()
 	for o, h := range g.took {
 		if h != nil {
 			c.took[o] = h.clone()
@@ -302,8 +301,13 @@ func (g *group) hasClientsOf(o *group) bool {
 
 // merge adds the data of o, which is about the same client.
 func (g *group) merge(o *group) {
-	g.count += o.count
-	g.bytes, g.gaps, g.unsure, g.idle = g.bytes+o.bytes, g.gaps+o.gaps, g.unsure+o.unsure, g.idle+o.idle
+	g.count, g.unsure, g.idle, g.refused = g.count+o.count, g.unsure+o.unsure, g.idle+o.idle, g.refused+o.refused
+	g.bytes, g.gaps, g.dropped = g.bytes+o.bytes, g.gaps+o.gaps, g.dropped+o.dropped
+	g.patient, g.closed, g.left = g.patient+o.patient, g.closed+o.closed, g.left+o.left
+	g.reported += o.reported
+	g.others, g.never = g.others || o.others, g.never || o.never
+	g.away(o.from, o.last, o.to)
+	g.earlier = capture.Later(g.earlier, o.earlier)
 	for i, n := range o.outcomes {
 		g.outcomes[i] += n
 		if o.took[i] != nil {
@@ -316,34 +320,25 @@ func (g *group) merge(o *group) {
 	for _, x := range o.first {
 		g.keep(x)
 	}
-	g.addresses.merge(&o.addresses)
 	g.tried.merge(&o.tried)
-	if g.ranges == nil {
-		g.ranges = o.ranges
-	}
-	if g.sample == nil {
-		g.sample = o.sample
-	}
+	g.addresses.merge(&o.addresses)
+	g.principals.merge(&o.principals)
+	g.processes.merge(&o.processes)
+	g.libraries.merge(&o.libraries)
+	g.ranges, g.sample, g.greeting = cmp.Or(g.ranges, o.ranges), cmp.Or(g.sample, o.sample), cmp.Or(g.greeting, o.greeting)
+	g.number = cmp.Or(g.number, o.number)
 	g.ids, g.shared, g.places = append(g.ids, o.ids...), append(g.shared, o.shared...), append(g.places, o.places...)
-	g.patient += o.patient
-	if o.earlier.Time > g.earlier.Time {
-		g.earlier = o.earlier
-	}
 	if o.ended.First.Time > 0 {
 		g.end(o.ended)
-	}
-	if g.number == 0 {
-		g.number, g.reported = o.number, o.reported
 	}
 }
 
 // verdicts returns the rules of all suspects by position.
-func (f *findings) verdicts() map[suspectPlace]int {
+func (f *findings) verdicts(decided *history.Decisions) map[suspectPlace]int {
 	out := map[suspectPlace]int{}
-	rulings := f.history.Decide()
 	for i, k := range f.history.Suspects() {
 		x := &k.Exchange
-		if rule, _ := ruleOfSuspect(k, &rulings[i]); rule >= 0 {
+		if rule, _ := ruleOfSuspect(k, &decided.Rulings[i]); rule >= 0 {
 			out[suspectPlace{x.Stream, x.Request.Capture, x.Request.Frame, x.Key}] = rule
 		}
 	}
@@ -439,11 +434,10 @@ func explanations(all []history.Explanation, omits []string) (ruledOut, open []m
 // refusals counts the requests that were not served and are in no finding: the probes whose
 // refusal their client expects, and those without an explanation, with the causes that are possible
 // for the first maxExplained of them.
-func (f *findings) refusals(q *model.Quality) {
-	rulings := f.history.Decide()
+func (f *findings) refusals(decided *history.Decisions, q *model.Quality) {
 	causes := map[string]bool{}
 	for i, k := range f.history.Suspects() {
-		switch cause := rulings[i].Cause; {
+		switch cause := decided.Rulings[i].Cause; {
 		case cause == history.Expected:
 			q.ExpectedRefusals++
 		case cause == history.Unexplained && k.Exchange.Undelivered:

@@ -7,6 +7,7 @@ import (
 
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/report/evidence"
+	"github.com/kafkavet/kafkavet/report/history"
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
@@ -16,9 +17,9 @@ type ruled struct {
 	severity model.Severity
 }
 
-// decided returns the rule that the whole input supports for g, and its severity. drop: g is not
+// ruled returns the rule that the whole input supports for g, and its severity. drop: g is not
 // reported.
-func (f *findings) decided(g *group) (rule *Rule, severity model.Severity, drop bool) {
+func (f *findings) ruled(g *group) (rule *Rule, severity model.Severity, drop bool) {
 	rule = &rules[g.key.rule]
 	if rule.replacedBy != nil {
 		instead, drop := rule.replacedBy(g, f)
@@ -34,14 +35,14 @@ func (f *findings) decided(g *group) (rule *Rule, severity model.Severity, drop 
 }
 
 // ruledGroups returns each group with the rule that the whole input supports, in order.
-func (f *findings) ruledGroups(dropped uint64) ([]ruled, *collection) {
-	current := f.current(func(uint64) bool { return true })
+func (f *findings) ruledGroups(decided *history.Decisions, dropped uint64) ([]ruled, *collection) {
+	current := f.current(decided, func(uint64) bool { return true })
 	groups := make([]ruled, 0, len(current.all)+1)
 	for _, g := range current.all {
 		if g.count == 0 {
 			continue // its request waits for its outcome
 		}
-		if rule, severity, drop := f.decided(g); !drop {
+		if rule, severity, drop := f.ruled(g); !drop {
 			groups = append(groups, ruled{f.concluded(g), rule, severity})
 		}
 	}
@@ -61,13 +62,13 @@ func (f *findings) ruledGroups(dropped uint64) ([]ruled, *collection) {
 
 // report returns the findings in order and the folded ones, and adds the exceeded limits to hit.
 // dropped is how many packets the capturing system lost.
-func (f *findings) report(dropped uint64, hit hits) ([]model.Finding, []model.FoldedFindings) {
+func (f *findings) report(decided *history.Decisions, dropped uint64, hit hits) ([]model.Finding, []model.FoldedFindings) {
 	hit.add(hits{"departures": f.departed, "sealed": f.sealed.Dropped})
 	hit.add(f.history.Limits().Hit())
 	if f.evidence != nil {
 		hit.add(hits{"evidence_occurrences": f.evidence.Omitted()})
 	}
-	groups, current := f.ruledGroups(dropped)
+	groups, current := f.ruledGroups(decided, dropped)
 	guess := f.releaseGuesser()
 	out := make([]model.Finding, 0, len(groups))
 	for _, g := range groups {
@@ -128,7 +129,8 @@ func (f *findings) knownIssue(of *model.Finding, g *group) *model.KnownIssue {
 
 // claimed returns the current findings for which evidence needs proofs.
 func (f *findings) claimed() []evidence.Claim {
-	groups, _ := f.ruledGroups(0)
+	decided := f.history.Decide()
+	groups, _ := f.ruledGroups(&decided, 0)
 	claims := make([]evidence.Claim, 0, len(groups))
 	for _, g := range groups {
 		claims = append(claims, evidence.Claim{

@@ -90,7 +90,7 @@ func TestATableOfAnotherServer(t *testing.T) {
 			p.end(s, 1)
 			p.now += c.pause
 		}
-		if got := p.book.Decide()[0].Cause; got != c.want {
+		if got := p.book.Decide().Rulings[0].Cause; got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
@@ -111,7 +111,7 @@ func TestRefusalsBeforeARestart(t *testing.T) {
 				p.now += time.Second
 			}
 		}
-		if got := p.book.Decide()[2].Cause; got != want {
+		if got := p.book.Decide().Rulings[2].Cause; got != want {
 			t.Errorf("restart %v: %v, want %v", refused, got, want)
 		}
 	}

@@ -86,7 +86,7 @@ func TestAuthenticationThatIsKnownLate(t *testing.T) {
 			p.now += time.Second
 		}
 		p.send(p.connect(), keySaslHandshake, 1, answered, soon)
-		if r := p.book.Decide(); (r[0].Cause == SessionOver) != isLate {
+		if r := p.book.Decide().Rulings; (r[0].Cause == SessionOver) != isLate {
 			t.Errorf("late %v: %v", isLate, r[0].Cause)
 		}
 	}
@@ -227,7 +227,7 @@ func TestNoSessionIsOver(t *testing.T) {
 				}
 			}
 			p.send(p.connect(), keySaslHandshake, 0, answered, soon)
-			for _, r := range p.book.Decide() {
+			for _, r := range p.book.Decide().Rulings {
 				if r.Cause == SessionOver {
 					t.Error("the session is over")
 				}
@@ -438,7 +438,7 @@ func TestAVersionThatOneClientIsRefused(t *testing.T) {
 				p.now += 3 * time.Second
 			}
 			p.send(u, keyFindCoordinator, 4, answered, soon, append([]func(*decode.Exchange){other}, c.served...)...)
-			for _, r := range p.book.Decide() {
+			for _, r := range p.book.Decide().Rulings {
 				if r.Cause != c.want {
 					t.Errorf("%v, want %v", r.Cause, c.want)
 				}
@@ -478,7 +478,7 @@ func TestSASLIsNotMissingWhereTheConnectionWasServed(t *testing.T) {
 		u := p.connect()
 		p.send(u, keyFetch, 12, answered, soon)
 		p.send(u, keySaslHandshake, 1, answered, soon) // its exchange waited for a range
-		if got := p.book.Decide()[0].Cause; (got == NoSASL) == served {
+		if got := p.book.Decide().Rulings[0].Cause; (got == NoSASL) == served {
 			t.Errorf("served %v: %v", served, got)
 		}
 	}

@@ -536,7 +536,7 @@ func TestApiVersionsAnsweredWithError35(t *testing.T) {
 		}
 		p.now += c.later
 		p.send(p.connect(), keyMetadata, 1, answered, soon, noRange, func(x *decode.Exchange) { x.ClientID = "other" })
-		if got := p.book.Decide()[0].Cause; got != c.want {
+		if got := p.book.Decide().Rulings[0].Cause; got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}

@@ -107,7 +107,7 @@ func (p *play) drop() {
 // expect compares the causes of all suspects, in order.
 func (p *play) expect(want ...Cause) []Ruling {
 	p.Helper()
-	rulings := p.book.Decide()
+	rulings := p.book.Decide().Rulings
 	got := make([]Cause, len(rulings))
 	for i := range rulings {
 		got[i] = rulings[i].Cause

@@ -9,8 +9,16 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 )
 
-// Decide decides all suspects by the input so far. The i-th Ruling is for the i-th of Suspects.
-func (b *Book) Decide() []Ruling {
+// Decisions are what the input so far shows.
+type Decisions struct {
+	// Rulings has one for each of Book.Suspects, in their order.
+	Rulings []Ruling
+	// Outages are those of all Kafka addresses, by their beginnings.
+	Outages []Outage
+}
+
+// Decide decides all suspects by the input so far.
+func (b *Book) Decide() Decisions {
 	rulings := make([]Ruling, len(b.suspects))
 	b.refresh()
 	for _, v := range b.views {
@@ -31,7 +39,7 @@ func (b *Book) Decide() []Ruling {
 	for _, v := range b.views {
 		v.joinOutages()
 	}
-	return rulings
+	return Decisions{rulings, b.outages()}
 }
 
 // refresh makes the views of all addresses with suspects, unless nothing changed since then.

@@ -30,7 +30,7 @@ func TestBegunAnswer(t *testing.T) {
 			})
 			p.now += time.Second
 		}
-		for _, r := range p.book.Decide() {
+		for _, r := range p.book.Decide().Rulings {
 			if r.Cause != c.want {
 				t.Errorf("%s: %v, want %v", c.name, r.Cause, c.want)
 			}
@@ -54,7 +54,7 @@ func TestTheCaptureBeginsInTheMiddle(t *testing.T) {
 			})
 			p.now += time.Second
 		}
-		if got := p.book.Decide()[0].Cause; got != want {
+		if got := p.book.Decide().Rulings[0].Cause; got != want {
 			t.Errorf("midstream %v: %v, want %v", midstream, got, want)
 		}
 	}
@@ -70,7 +70,7 @@ func TestTheCaptureBeginsInTheMiddle(t *testing.T) {
 			}
 		})
 		p.endOf(old, func(c *decode.Connection) { c.Midstream, c.End.By = midstream, reassembly.ToBroker })
-		if got := p.book.Decide()[0].Cause; got != want {
+		if got := p.book.Decide().Rulings[0].Cause; got != want {
 			t.Errorf("an older connection %v: %v, want %v", midstream, got, want)
 		}
 	}
@@ -92,7 +92,7 @@ func TestASmallRequestIsCutAgain(t *testing.T) {
 			p.now += time.Second
 		}
 		p.send(p.connect(), keyMetadata, 1, answered, soon, noRange)
-		if got := p.book.Decide()[0].Cause; got != c.want {
+		if got := p.book.Decide().Rulings[0].Cause; got != c.want {
 			t.Errorf("%d bytes, %d times: %v, want %v", c.size, c.times, got, c.want)
 		}
 	}

@@ -34,7 +34,7 @@ func TestPortsOfOtherServices(t *testing.T) {
 		p := newPlay(t)
 		at := func(x *decode.Exchange) { x.Broker = netip.AddrPortFrom(playBroker.Addr(), c.port) }
 		p.send(p.connect(), c.key, c.version, closed, soon, at, noRange)
-		if got := p.book.Decide()[0].Cause; got != c.want {
+		if got := p.book.Decide().Rulings[0].Cause; got != c.want {
 			t.Errorf("port %d, API %d v%d: %v, want %v", c.port, c.key, c.version, got, c.want)
 		}
 	}
@@ -62,7 +62,7 @@ func TestLoneApiVersions(t *testing.T) {
 		if c.pause > 0 {
 			p.send(p.connect(), keyMetadata, 1, answered, soon, noRange)
 		}
-		if got := p.book.Decide()[0].Cause; got != c.want {
+		if got := p.book.Decide().Rulings[0].Cause; got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}
@@ -93,7 +93,7 @@ func TestAnAddressThatSpeaksTLSIsNoOtherService(t *testing.T) {
 		}})
 		p.send(p.connect(), keyMetadata, 12, closed, soon, noRange)
 		p.send(p.connect(), keyFetch, 12, closed, soon, noRange)
-		if got := p.book.Decide()[0].Cause; got != c.want {
+		if got := p.book.Decide().Rulings[0].Cause; got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
@@ -133,7 +133,7 @@ func TestProbesAreExpectedToBeRefused(t *testing.T) {
 				p.now += c.pause
 				p.send(p.connect(), keyMetadata, 0, answered, soon, noRange, func(x *decode.Exchange) { x.ClientID = c.by })
 			}
-			r := p.book.Decide()
+			r := p.book.Decide().Rulings
 			if r[0].Cause != c.want || (r[1].Cause == Expected) != (c.want == Expected) {
 				t.Errorf("%v, then %v; want %v", r[0].Cause, r[1].Cause, c.want)
 			}
@@ -255,7 +255,7 @@ func TestALongPollIsNoRefusal(t *testing.T) {
 			p.now += time.Second
 			p.send(p.connect(), keyApiVersions, 3, answered, soon)
 		}
-		if got := p.book.Decide()[0].Cause; got != c.want {
+		if got := p.book.Decide().Rulings[0].Cause; got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
@@ -296,7 +296,7 @@ func TestRequestsBehindAPreface(t *testing.T) {
 			p.now += time.Second
 		}
 		p.send(p.connect(), keyMetadata, 1, answered, soon, noRange)
-		if got := p.book.Decide()[0].Cause; got != c.want {
+		if got := p.book.Decide().Rulings[0].Cause; got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
@@ -332,7 +332,7 @@ func TestClearTextWhereOthersUseTLS(t *testing.T) {
 		if c.both {
 			p.endOf(p.connect(), func(*decode.Connection) {})
 		}
-		if got := p.book.Decide()[1].Cause; got != c.want {
+		if got := p.book.Decide().Rulings[1].Cause; got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}

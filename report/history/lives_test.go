@@ -66,7 +66,7 @@ func TestTheNextBrokerRefusesAllThatIsAsked(t *testing.T) {
 			if c.after != nil {
 				c.after(p)
 			}
-			for _, r := range p.book.Decide() {
+			for _, r := range p.book.Decide().Rulings {
 				if r.Cause != c.want || r.Certain != c.certain || (r.Earlier.Time > 0) != (c.want == Refused) {
 					t.Errorf("%v, certain %v, answered earlier %v; want %v", r.Cause, r.Certain, r.Earlier.Time > 0, c.want)
 				}
@@ -388,7 +388,7 @@ func TestTurnedAwayIsNoOtherRelease(t *testing.T) {
 			p.now += time.Second
 		}
 		p.send(other, keyProduce, 3, answered, soon, noRange)
-		if got := p.book.Decide()[0].Cause; got != want {
+		if got := p.book.Decide().Rulings[0].Cause; got != want {
 			t.Errorf("drops %v: %v, want %v", drops, got, want)
 		}
 	}
@@ -416,7 +416,7 @@ func TestManyRestarts(t *testing.T) {
 		p.now += time.Duration(i) * time.Second
 	}
 	p.send(p.connect(), keyApiVersions, 3, answered, soon)
-	for i, r := range p.book.Decide() {
+	for i, r := range p.book.Decide().Rulings {
 		if r.Cause != Away && r.Cause != Unexplained {
 			t.Fatalf("restart %d: %v", i, r.Cause)
 		}

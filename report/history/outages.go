@@ -43,9 +43,8 @@ func (o *Outage) end() int64 {
 	return max(o.To.Time, o.Last.Time)
 }
 
-// Outages returns the outages of all Kafka addresses by the input so far, by their beginnings.
-// Decide must be called before.
-func (b *Book) Outages() (all []Outage) {
+// outages returns the outages of all Kafka addresses after Decide has judged all suspects.
+func (b *Book) outages() (all []Outage) {
 	for at, a := range b.addresses {
 		v := b.views[at]
 		switch {

@@ -12,8 +12,7 @@ import (
 
 // outages returns the outages by the input so far.
 func (p *play) outages() []Outage {
-	p.book.Decide()
-	return p.book.Outages()
+	return p.book.Decide().Outages
 }
 
 // TestAnAddressAtWhichNothingListens: refused connections alone are an outage, if there are several.
@@ -79,7 +78,7 @@ func TestAnOutageCountsAllConnections(t *testing.T) {
 	}
 	p.send(p.connect(), keyMetadata, 12, answered, soon)
 	r := p.expect(Away, Away, Away)
-	all := p.book.Outages()
+	all := p.book.Decide().Outages
 	if len(all) != 1 || all[0].Unserved != 3 || all[0].To.Time == 0 {
 		t.Fatalf("%+v", all)
 	}
@@ -88,7 +87,7 @@ func TestAnOutageCountsAllConnections(t *testing.T) {
 			t.Errorf("ruling %d: %+v, outage %+v", i, r[i], all[0])
 		}
 	}
-	if p.outages(); len(p.book.Outages()) != 1 {
+	if p.outages(); len(p.book.Decide().Outages) != 1 {
 		t.Error("a second decision has other outages")
 	}
 }
@@ -128,7 +127,7 @@ func TestNewConnectionsAreTurnedAway(t *testing.T) {
 	}
 	p.send(p.connect(), keyMetadata, 12, answered, soon)
 	p.expect(Away, Away, Away, Away)
-	if all := p.book.Outages(); len(all) != 1 || all[0].Unserved != 4 || len(all[0].Missed) != 4 || !all[0].Others || all[0].Never || all[0].To.Frame != p.frame {
+	if all := p.book.Decide().Outages; len(all) != 1 || all[0].Unserved != 4 || len(all[0].Missed) != 4 || !all[0].Others || all[0].Never || all[0].To.Frame != p.frame {
 		t.Errorf("%+v, want one up to frame %d", all, p.frame)
 	}
 }
@@ -238,7 +237,7 @@ func TestAnOutageEndsWithARefusal(t *testing.T) {
 		p.advertise(p.connect(), playTable)
 		p.send(p.connect(), keyMetadata, 1, answered, soon, noRange)
 		p.expect(c.want, c.want, c.want)
-		if all := p.book.Outages(); len(all) != 1 || all[0].To.Time != first {
+		if all := p.book.Decide().Outages; len(all) != 1 || all[0].To.Time != first {
 			t.Errorf("%v: %+v, want it to end at %d", c.want, all, first)
 		}
 	}

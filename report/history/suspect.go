@@ -191,7 +191,7 @@ func (b *Book) suspect(s *stream, x *decode.Exchange) {
 // decideEarly decides the older half of the suspects by the input so far.
 func (b *Book) decideEarly() {
 	b.limits.Suspects++
-	rulings := b.Decide()
+	rulings := b.Decide().Rulings
 	half := len(b.suspects) / 2
 	for i := range half {
 		b.early(b.suspects[i], rulings[i])
