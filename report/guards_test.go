@@ -33,7 +33,7 @@ func TestGuardsOfRules(t *testing.T) {
 			exchangeOf(6, 1, 3, 1), exchangeOf(7, 1, 3, 1), connectionOf(1, 5, 9, decrypted),
 		}, []string{"KV2007 Metadata v1 sent in the clear to a listener that speaks TLS, the broker closed the connection"}},
 		{"KV2008 is not said of UNSUPPORTED_VERSION", []any{exchangeOf(1, 0, 36, 2, noRange, outcomeOf(decode.Error), func(x *decode.Exchange) { x.ErrorCode = 35 })},
-			[]string{"KV3001 SaslAuthenticate v2 answered UNSUPPORTED_VERSION, the advertised range is not known"}},
+			[]string{"KV3001 SaslAuthenticate v2 answered UNSUPPORTED_VERSION, the advertised range is unknown"}},
 		{"KV9004 is not said of a connection whose handshake was not captured", []any{connectionOf(0, 1, 9, tlsOf(failed), func(c *decode.Connection) { c.Midstream = true })},
 			[]string{"KV9003 1 connection open before the capture began"}},
 		{"KV2004: a client is known by its software where its client ids differ", []any{
@@ -540,13 +540,13 @@ func TestTextsAboutOneVersion(t *testing.T) {
 	one.Table = &table
 	for _, c := range []struct {
 		api, version int16
-		takes, do    string
+		accepts, do  string
 	}{
-		{50, 1, "accepts v2", "Before the brokers are upgraded"}, {50, 2, "accepts v2", "Before the brokers are upgraded"}, {50, 3, "accepts v2", "Have "}, {51, 1, "accepts no version", "Find out"}, {52, 1, "has no such API", "Find out"},
+		{50, 1, "accepts v2", "Before the brokers are upgraded"}, {50, 2, "accepts v2", "Before the brokers are upgraded"}, {50, 3, "accepts v2", "Have "}, {51, 1, "accepts no version", "Find out"}, {52, 1, "does not support this API", "Find out"},
 	} {
 		s := &subject{group: &group{key: findingKey{api: c.api, version: c.version, detail: string(notAsked)}}, target: one}
-		if takes, do := s.takes(), adviceOnTarget(s); !strings.HasPrefix(takes, c.takes) || !strings.HasPrefix(do, c.do) {
-			t.Errorf("API %d v%d: %s; %s", c.api, c.version, takes, do)
+		if accepts, do := s.accepts(), adviceOnTarget(s); !strings.HasPrefix(accepts, c.accepts) || !strings.HasPrefix(do, c.do) {
+			t.Errorf("API %d v%d: %s; %s", c.api, c.version, accepts, do)
 		}
 	}
 }

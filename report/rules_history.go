@@ -169,7 +169,7 @@ var notKafkaRule = Rule{
 			text += " A broker that hangs is silent, too."
 		}
 		if s.closedOnNewApiVersions() {
-			text += " A proxy that does not know the version of ApiVersions, and closes instead of answering error 35, looks the same."
+			text += " A proxy that does not support the version of ApiVersions, and closes instead of answering error 35, looks the same."
 		}
 		return text
 	},
@@ -309,7 +309,7 @@ var cutOffRule = Rule{
 		return fmt.Sprintf("the broker ended the connection on %s of %s, more than any request that it answered", s.request(), bytesText(x.Size))
 	},
 	why: func(s *subject) string {
-		return fmt.Sprintf("The request has %s; a broker accepts 104,857,600 bytes (100 MiB) unless socket.request.max.bytes is set. It %s a request that is too large, or that a proxy refused at its header. The version is not known to be at fault.",
+		return fmt.Sprintf("The request has %s; a broker accepts 104,857,600 bytes (100 MiB) unless socket.request.max.bytes is set. It %s a request that is too large, or that a proxy refused at its header. Nothing shows that the version is at fault.",
 			bytesText(s.sample.Exchange.Size), s.is())
 	},
 	advice: always("Compare the size with socket.request.max.bytes of the broker (default 104857600); lower max.request.size and batch.size of the client, or raise the broker's limit."),

@@ -102,11 +102,11 @@ var unnegotiatedRule = Rule{
 		}
 		switch {
 		case s.isInTheClear():
-			seen += " The address answers other requests in the clear. A version that the broker does not know ends like this."
+			seen += " The address answers other requests in the clear. A request in a version that the broker does not support ends like this."
 		case s.isUnheard():
-			seen += " A version that the broker does not know ends like this; so does a listener that wants TLS or SASL, a proxy without a backend, or the port of something else."
+			seen += " A request in a version that the broker does not support ends like this. So does a request to a listener that wants TLS or SASL, to a proxy without a backend, or to the port of something else."
 		default:
-			seen += " A version that the broker does not know ends like this; so does a listener that wants TLS or SASL."
+			seen += " A request in a version that the broker does not support ends like this. So does a request to a listener that wants TLS or SASL."
 		}
 		if release := decode.RemovedBy(s.key.api, s.key.version); release != "" {
 			seen += fmt.Sprintf(" Kafka %s removed this version (KIP-896).", release)
@@ -213,13 +213,13 @@ var apiVersionsRefusedRule = Rule{
 		case s.key.detail == otherLayout:
 			return "The response lists APIs, but in the layout of another version, or with bytes behind it. Many clients cannot read it, and this one asked for nothing more."
 		case s.key.detail != "":
-			return "The answer has no ranges, so the client cannot begin. The version is not known to be at fault."
+			return "The answer has no ranges, so the client cannot begin. Nothing shows that the version is at fault."
 		case s.isUnheard():
 			return unheard + " A broker or proxy that does not support this version, and closes instead of answering error 35 (KIP-511), looks the same."
 		case s.key.version == 0:
 			return "Every broker since Kafka 0.10 answers ApiVersions v0: this is an older broker, or a proxy or service without ApiVersions v0."
 		}
-		text := "A broker that does not know this version has to answer error 35, so that the client can try lower (KIP-511). "
+		text := "A broker that does not support this version has to answer error 35, so that the client can retry with a lower version (KIP-511). "
 		if s.askedLower() {
 			text += fmt.Sprintf("The client also asked in v%d.", s.sample.LowestAsked())
 		} else {
@@ -319,7 +319,7 @@ var downgradedRule = Rule{
 	},
 	why: func(s *subject) string {
 		if s.key.detail == "" {
-			return "The client asks again in a lower version and is served. A broker or proxy that does not know a version should answer error 35 (KIP-511)."
+			return "The client asks again in a lower version and is served. A broker or proxy that does not support a version should answer error 35 (KIP-511)."
 		}
 		return "The protocol intends this (KIP-511): the broker is older than the client, and both know it now."
 	},

@@ -45,25 +45,25 @@ func breaksOnTarget(s model.Severity, replacedBy func(g *group, f *findings) (*R
 		},
 		target: true, replacedBy: replacedBy,
 		message: func(b *subject) string {
-			text := fmt.Sprintf("%s sent, %s %s", b.request(), b.target.Label(), b.takes())
+			text := fmt.Sprintf("%s sent, %s %s", b.request(), b.target.Label(), b.accepts())
 			switch {
 			case s == model.Error || reason(b.key.detail) == someDoWithout:
 				return text
 			case b.key.version > rangeOn(b.target, b.key.api).Max:
-				return text + ", and the client may not go lower"
+				return text + ", and the client may support no lower version"
 			}
-			return text + ", and the client may know nothing newer"
+			return text + ", and the client may support no newer version"
 		},
 		why: whyOnTarget, advice: adviceOnTarget,
 	}
 }
 
-// takes says which versions of the API the target accepts.
-func (s *subject) takes() string {
+// accepts says which versions of the API the target accepts.
+func (s *subject) accepts() string {
 	t := rangeOn(s.target, s.key.api)
 	switch {
 	case !t.listed:
-		return "has no such API"
+		return "does not support this API"
 	case t.Min > t.Max:
 		return "accepts no version of it"
 	case t.advertised < t.Min && s.key.version < t.Min:
@@ -77,29 +77,29 @@ func whyOnTarget(s *subject) string {
 	api, target := apiName(s.key.api), s.target.Label()
 	switch reason(s.key.detail) {
 	case outsideAdvertised:
-		has := "the broker advertises no such API"
+		advertised := "the broker advertises no such API"
 		if s.key.hasRange {
-			has = "the broker advertises " + rangeText(s.key.advertised)
+			advertised = "the broker advertises " + rangeText(s.key.advertised)
 		}
-		return fmt.Sprintf("It is sent although %s: the client does not keep to what is advertised, and %s will refuse it.", has, target)
+		return fmt.Sprintf("It is sent although %s. The client ignores what is advertised, and %s will refuse it.", advertised, target)
 	case noNewer:
-		return fmt.Sprintf("The broker advertises %s up to v%d, and the client still sent v%d: it has nothing newer, and v%d is the oldest that %s accepts.",
+		return fmt.Sprintf("The broker advertises %s up to v%d, and the client still sent v%d: it supports no newer version, and v%d is the oldest that %s accepts.",
 			api, s.key.advertised.Max, s.key.version, t.Min, target)
 	case notAsked:
-		return "The client sent it on a connection on which it did not ask for the ranges, nor was it seen to ask on another: it will send the same version to any broker."
+		return "The client sent it on a connection on which it did not ask for the ranges, and no other connection shows that it asks. It will send the same version to any broker."
 	case noSuchAPI:
-		return fmt.Sprintf("%s does not have %s, and nothing stands in for it: what the client does with it will fail.", words.UpperFirst(target), api)
+		return fmt.Sprintf("%s does not support %s, and no other API replaces it. What the client does with it will fail.", words.UpperFirst(target), api)
 	case someDoWithout:
-		return fmt.Sprintf("%s does not have %s, which some clients do without: %s.", words.UpperFirst(target), api, doneWithout[s.key.api])
+		return fmt.Sprintf("%s does not support %s. Some clients do without it: %s.", words.UpperFirst(target), api, doneWithout[s.key.api])
 	case ignored:
-		return "sarama before 1.46.0 asks for the ranges and does not go by them: it sends the version that follows from the Version it is set to."
+		return "sarama before 1.46.0 asks for the ranges and ignores them: it sends the version that follows from its setting Version."
 	case advertisedLess:
-		return fmt.Sprintf("The client negotiates, and the broker advertises %s only up to v%d: whether the client also knows v%d, the oldest that %s accepts, does not show here.",
+		return fmt.Sprintf("The client negotiates, and the broker advertises %s only up to v%d. Nothing shows whether the client also supports v%d, the oldest that %s accepts.",
 			api, s.key.advertised.Max, t.Min, target)
 	case guessed:
-		return "It was sent before the broker's answer with the ranges was there: its version was guessed, or set."
+		return "The client sent it before the broker's answer with the ranges arrived: its version is a guess or a setting."
 	}
-	return fmt.Sprintf("What the broker advertised to this client was not seen: whether it also knows v%d, the oldest that %s accepts, does not show here.", t.Min, target)
+	return fmt.Sprintf("The ranges that the broker advertised to this client were not captured. Nothing shows whether the client also supports v%d, the oldest that %s accepts.", t.Min, target)
 }
 
 // adviceOnTarget says what to do before the upgrade.
@@ -112,7 +112,7 @@ func adviceOnTarget(s *subject) string {
 	case reason(s.key.detail) == ignored:
 		return "Run sarama 1.46.0 or later, which negotiates, or set its Version to the release of the target."
 	case reason(s.key.detail).fate() == likely:
-		return fmt.Sprintf("Try %s against a broker of %s, or look up whether it knows %s %s; upgrade it first if not.", software, target, api, t.Text())
+		return fmt.Sprintf("Try %s against a broker of %s, or look up whether it supports %s %s. If it does not, upgrade it first.", software, target, api, t.Text())
 	case s.key.version > t.Max:
 		return fmt.Sprintf("Have %s negotiate its versions, or set it to the target's release (%s v%d or lower), before the brokers change.", software, api, t.Max)
 	}

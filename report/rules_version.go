@@ -145,10 +145,10 @@ var phantomRule = Rule{
 		return model.Warning
 	},
 	message: func(s *subject) string {
-		return fmt.Sprintf("%s sent, advertised %s, but this release accepts %s and up", s.request(), rangeText(s.key.advertised), s.key.detail)
+		return fmt.Sprintf("%s sent, advertised %s, but this release accepts only %s or higher", s.request(), rangeText(s.key.advertised), s.key.detail)
 	},
 	why: func(s *subject) string {
-		return "The broker advertises more than it accepts, for the sake of old librdkafka releases (KAFKA-18659). " + s.consequence()
+		return "The broker advertises more than it accepts, because old librdkafka releases need it (KAFKA-18659). " + s.consequence()
 	},
 	advice: func(s *subject) string {
 		return fmt.Sprintf("Upgrade %s to a release that sends %s %s or higher, or raise the protocol version it is set to.",
@@ -171,7 +171,7 @@ var unsupportedAnswerRule = Rule{
 	suspect:  causedBy(history.Unsupported),
 	message: func(s *subject) string {
 		if !s.key.hasRange {
-			return fmt.Sprintf("%s answered UNSUPPORTED_VERSION, the advertised range is not known", s.request())
+			return fmt.Sprintf("%s answered UNSUPPORTED_VERSION, the advertised range is unknown", s.request())
 		}
 		return fmt.Sprintf("%s answered UNSUPPORTED_VERSION, although the broker advertises %s", s.request(), rangeText(s.key.advertised))
 	},

@@ -276,10 +276,10 @@ func TestOffersOfSeveralBrokers(t *testing.T) {
 		{[]string{"b", "a"}, 2, "differs, v0 to v5 on some brokers"},
 		{[]string{"b", "c"}, 2, "not advertised"},
 		{[]string{"a", "unseen"}, 1, "v4 to v7"},
-		{[]string{"unseen", "elsewhere"}, 1, "range not known"},
+		{[]string{"unseen", "elsewhere"}, 1, "range unknown"},
 		{[]string{"shown"}, 1, "v0 to v3"},
 		{[]string{"twice"}, 1, "v0 to v1, v0 to v2 on some brokers"},
-		{nil, 1, "range not known"},
+		{nil, 1, "range unknown"},
 	} {
 		if got := ranges.of(test.brokers, test.key).text(); got != test.want {
 			t.Errorf("%v, key %d: %s, want %s", test.brokers, test.key, got, test.want)

@@ -159,7 +159,7 @@ func torn(r *model.Report) []note {
 		}
 		text := say(verbatim(c.Path))
 		if c.Torn {
-			text = say(text, " is torn and was analysed up to there")
+			text = say(text, " is torn and was analyzed up to there")
 		}
 		if c.Problem != "" {
 			text = say(text, ": ", verbatim(c.Problem))

@@ -49,7 +49,7 @@ func TestMarkdownSaysFirstWhatHappened(t *testing.T) {
 	one.Findings = one.Findings[1:]
 	for want, r := range map[string]*model.Report{
 		"## confluent-kafka-go 2.6.0 sends Fetch v12 to 10.0.0.5:19092, which supports up to v7; fixed in 2.6.1": richReport(),
-		"## confluent-kafka-go 2.6.0 sends Produce v2 to 10.0.0.5:19092, which supports v3 and up":               one,
+		"## confluent-kafka-go 2.6.0 sends Produce v2 to 10.0.0.5:19092, which supports v3 or higher":               one,
 		"## No version mismatch in 42 requests":                                                                  cleanReport(),
 		"## No version mismatch in the 42 requests that could be checked":                                        partly,
 		"## Nothing to check: no Kafka request was seen":                                                         emptyReport(),

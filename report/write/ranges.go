@@ -84,7 +84,7 @@ func (o *clientRange) add(r *model.Range) {
 func (o clientRange) text() string {
 	switch {
 	case !o.Known:
-		return "range not known"
+		return "range unknown"
 	case o.Widest == nil:
 		return "not advertised"
 	case o.Common == nil:

@@ -168,7 +168,7 @@ func targetUses(uses []model.TargetUse, certain bool, most int) string {
 		if u.Certain != certain {
 			continue
 		}
-		takes := "; the target has no such API"
+		takes := "; the target does not support this API"
 		switch {
 		case u.Target != nil:
 			takes = "; the target accepts " + u.Target.Text()

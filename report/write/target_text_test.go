@@ -31,9 +31,9 @@ func TestTargetInWords(t *testing.T) {
 	}
 	wantClients := []string{
 		"breaks client id cron from 127.0.0.1: Produce v2 (once; the target accepts v3 to v12), Fetch v18 (once; the target accepts v4 to v17), Fetch v19 (once; the target accepts v4 to v17) and ListOffsets v0 (once; the target accepts v1 to v10)",
-		"breaks old-lib 1.0, client id orders-svc from 127.0.0.1: OffsetCommit v1 (3 times; the target accepts v2 to v9) and Unknown(100) v0 (once; the target has no such API); 1 request accepted unchanged",
+		"breaks old-lib 1.0, client id orders-svc from 127.0.0.1: OffsetCommit v1 (3 times; the target accepts v2 to v9) and Unknown(100) v0 (once; the target does not support this API); 1 request accepted unchanged",
 		"breaks old-lib 1.0, client id billing from 127.0.0.1: OffsetCommit v1 (once; the target accepts v2 to v9)",
-		"likely careful 1, client id orders-svc from 127.0.0.1: Fetch v18 (once; the target accepts v4 to v17), ListOffsets v0 (once; the target accepts v1 to v10), OffsetCommit v1 (once; the target accepts v2 to v9) and InitProducerId v1 (once; the target has no such API)",
+		"likely careful 1, client id orders-svc from 127.0.0.1: Fetch v18 (once; the target accepts v4 to v17), ListOffsets v0 (once; the target accepts v1 to v10), OffsetCommit v1 (once; the target accepts v2 to v9) and InitProducerId v1 (once; the target does not support this API)",
 		"likely client id python from 10.0.0.10: OffsetCommit v1 (once; the target accepts v2 to v9)",
 		"likely sarama v1.40.0, client id orders-svc from 127.0.0.1: Fetch v18 (once; the target accepts v4 to v17)",
 		"unclear client id midstream from 127.0.0.1: 1 request of which nothing can be said, because the capture does not show whether the client negotiates: Fetch v18 (once; the target accepts v4 to v17)",

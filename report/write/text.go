@@ -109,7 +109,7 @@ func (t *textReport) captureProblem(c *model.Capture) {
 	}
 	text := Escape(strings.TrimPrefix(c.Problem, "read capture "+c.Path+": "))
 	if c.Torn {
-		text = strings.TrimSuffix("torn, analysed up to there: "+text, ": ")
+		text = strings.TrimSuffix("torn, analyzed up to there: "+text, ": ")
 	}
 	t.hang("  "+t.style.warning.Sprint("!")+" ", 4, "    ", text)
 }

@@ -188,9 +188,9 @@ func advertisedText(f *model.Finding) string {
 		return "nothing for this API" + evidenceText(f)
 	}
 	if f.Release != "" && f.Release != model.ReleaseUnknown {
-		return "not known: the ranges that were seen of this broker do not hold here"
+		return "unknown: the captured ranges of this broker do not apply here"
 	}
-	return "not known: no ranges of this broker were seen"
+	return "unknown: no ranges of this broker were captured"
 }
 
 // onTargetText says what the target accepts; empty for findings about something else.

@@ -59,7 +59,7 @@ func TestTitleSaysWhoWhatAndTheFix(t *testing.T) {
 			"orders sends Fetch v12 to 127.0.0.1:9092, which supports up to v10"},
 		{func(f *model.Finding) { f.Client, f.KnownIssue = nil, nil }, "a client sends Fetch v12 to 127.0.0.1:9092, which supports up to v10"},
 		{func(f *model.Finding) { f.Advertised, f.KnownIssue = &model.Range{Min: 14, Max: 17}, nil },
-			"confluent-kafka-go 2.6.0 sends Fetch v12 to 127.0.0.1:9092, which supports v14 and up"},
+			"confluent-kafka-go 2.6.0 sends Fetch v12 to 127.0.0.1:9092, which supports v14 or higher"},
 		{func(f *model.Finding) { f.Code, f.Advertised, f.KnownIssue = model.CodeNotAdvertised, nil, nil },
 			"confluent-kafka-go 2.6.0 sends Fetch v12 to 127.0.0.1:9092, which does not advertise it"},
 		{func(f *model.Finding) {
@@ -173,8 +173,8 @@ func TestFoldedFindingsAreToldApart(t *testing.T) {
 func TestAdvertisedSaysOnlyWhatIsTrue(t *testing.T) {
 	for _, c := range []struct{ api, release, want string }{
 		{"ApiVersions", model.ReleaseUnknown, ""},
-		{"Metadata", model.ReleaseUnknown, "not known: no ranges of this broker were seen"},
-		{"Metadata", "Kafka 3.9", "not known: the ranges that were seen of this broker do not hold here"},
+		{"Metadata", model.ReleaseUnknown, "unknown: no ranges of this broker were captured"},
+		{"Metadata", "Kafka 3.9", "unknown: the captured ranges of this broker do not apply here"},
 	} {
 		f := &model.Finding{API: c.api, APIKey: ref[int16](3), Version: ref[int16](3), Release: c.release}
 		if got := advertisedText(f); got != c.want {

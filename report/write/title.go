@@ -87,7 +87,7 @@ func limit(f *model.Finding) string {
 	case *f.Version > f.Advertised.Max:
 		return fmt.Sprintf(", which supports up to v%d", f.Advertised.Max)
 	case *f.Version < f.Advertised.Min:
-		return fmt.Sprintf(", which supports v%d and up", f.Advertised.Min)
+		return fmt.Sprintf(", which supports v%d or higher", f.Advertised.Min)
 	}
 	return ""
 }
