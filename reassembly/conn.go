@@ -10,11 +10,14 @@ import (
 // conn is one TCP connection with payload. The dispatching goroutine makes it. From its first item
 // until it is over (Pool.reclaim), it belongs to its shard.
 type conn struct {
-	w         *worker
-	flow      *flow // its flow; belongs to the dispatching goroutine
-	info      Connection
-	half      [2]half
-	swapped   Direction // 1 if the side that first seemed to be the client is the broker
+	w    *worker
+	flow *flow // its flow; belongs to the dispatching goroutine
+	info Connection
+	half [2]half
+	// swapped is 1 if the side that first seemed to be the client is the broker. A raw direction goes
+	// by the first packet and never changes: it is item.dir, and the index of half. The direction
+	// is raw ^ swapped: it is the index of info.Bytes, and what handlers get.
+	swapped   Direction
 	mode      connMode
 	isWaiting bool // is in worker.waiting
 	over      bool
@@ -408,20 +411,20 @@ func (c *conn) noteUnacked() {
 
 // loseEnd counts the last bytes of a direction as missing if the other side acknowledged them or
 // the FIN follows them.
-func (c *conn) loseEnd(d Direction) {
-	h := &c.half[d]
+func (c *conn) loseEnd(raw Direction) {
+	h := &c.half[raw]
 	if !h.synced || h.ended || !h.ackSeen {
 		return
 	}
 	if h.fin && h.isUnprovedFIN() {
-		c.revokeFIN(d)
+		c.revokeFIN(raw)
 	}
 	n := int32(h.acked - h.next)
 	if h.fin {
 		n = int32(h.finSeq - h.next)
 	}
 	if n > 1 && n <= maxHole { // the acknowledgement of a FIN is one more than the bytes
-		c.lost(d, int64(n), c.info.Now)
+		c.lost(raw, int64(n), c.info.Now)
 	}
 }
 

@@ -71,14 +71,14 @@ type ackAhead struct {
 	at   capture.Position
 }
 
-// order processes a segment of direction d. Segments may come in any order.
-func (c *conn) order(d Direction, it *item) {
-	h := &c.half[d]
+// order processes a segment of a raw direction. Segments may come in any order.
+func (c *conn) order(raw Direction, it *item) {
+	h := &c.half[raw]
 	seq := it.seq
 	if it.flags&capture.SYN != 0 {
 		seq++
-		if h.synced && !c.dialogue.decided && c.mode == inClear && h.next-uint32(c.info.Bytes[d^c.swapped]) != seq {
-			c.forgetBefore(d)
+		if h.synced && !c.dialogue.decided && c.mode == inClear && h.next-uint32(c.info.Bytes[raw^c.swapped]) != seq {
+			c.forgetBefore(raw)
 		}
 		if !h.synced {
 			h.next, h.synced = seq, true
@@ -86,18 +86,18 @@ func (c *conn) order(d Direction, it *item) {
 	}
 	if !h.synced && it.flags&capture.RST == 0 { // a RST may be forged: its number and bytes begin nothing
 		h.next, h.synced = seq, true
-		if n := int32(seq - h.oldest); c.half[d.Reverse()].synced && h.ackSeen && n > 0 && n < maxHole {
+		if n := int32(seq - h.oldest); c.half[raw.Reverse()].synced && h.ackSeen && n > 0 && n < maxHole {
 			h.next = h.oldest     // the first captured acknowledgement ends here: later bytes are late or lost
 			if c.sidesUnknown() { // or from before the capture
-				c.reportGap(d, int64(n), it.at)
+				c.reportGap(raw, int64(n), it.at)
 				h.next = seq
 			}
 		}
 	}
 	c.judgePostponed(it)
 	hasData := it.length > 0 && h.synced && !h.ended
-	isPostponed := hasData && (c.postponedOf(d) != nil || c.ahead(it))
-	if !isPostponed || c.half[d.Reverse()].hole != nil {
+	isPostponed := hasData && (c.postponedOf(raw) != nil || c.ahead(it))
+	if !isPostponed || c.half[raw.Reverse()].hole != nil {
 		c.acknowledge(it)
 	}
 	c.turns++
@@ -105,7 +105,7 @@ func (c *conn) order(d Direction, it *item) {
 		if isPostponed {
 			c.postpone(it)
 		} else {
-			c.payload(d, h, seq, it)
+			c.payload(raw, h, seq, it)
 		}
 	}
 	if it.flags&capture.FIN != 0 && h.synced && !h.fin {
@@ -119,22 +119,22 @@ func (c *conn) order(d Direction, it *item) {
 	if c.isPostponing() {
 		c.resume(false)
 	}
-	c.checkFIN(d)
+	c.checkFIN(raw)
 }
 
-// forgetBefore forgets what came before the SYN of direction d and does not continue it. Its
+// forgetBefore forgets what came before the SYN of a raw direction and does not continue it. Its
 // receiver did not believe that.
-func (c *conn) forgetBefore(d Direction) {
+func (c *conn) forgetBefore(raw Direction) {
 	c.w.disbelieved++
-	c.w.reorder.end(c, d)
+	c.w.reorder.end(c, raw)
 	c.dialogue.takePending(c)
 	for i := range c.dialogue.fr {
 		c.dialogue.fr[i].drop(c)
 	}
 	c.dialogue = dialogue{}
 	c.dialogue.init(c.info.Midstream)
-	c.half[d] = half{}
-	c.info.Bytes[d^c.swapped] = 0
+	c.half[raw] = half{}
+	c.info.Bytes[raw^c.swapped] = 0
 }
 
 // acknowledge records what a segment acknowledges.
@@ -188,7 +188,7 @@ func (h *half) lostBefore(n int64, at capture.Position) capture.Position {
 	return at
 }
 
-func (c *conn) payload(d Direction, h *half, seq uint32, it *item) {
+func (c *conn) payload(raw Direction, h *half, seq uint32, it *item) {
 	length, p := it.length, it.payload
 	if length > maxSegment {
 		c.w.limits.HugeSegments++
@@ -197,7 +197,7 @@ func (c *conn) payload(d Direction, h *half, seq uint32, it *item) {
 	if room := int32(h.finSeq - seq); h.fin && room < int32(length) {
 		switch {
 		case int32(seq-h.next) <= 0 && h.finSeq != h.next: // the receiver has the bytes behind the FIN before the FIN counts
-			c.revokeFIN(d)
+			c.revokeFIN(raw)
 		case room <= 0: // no receiver accepts bytes after a FIN
 			return
 		default:
@@ -209,9 +209,9 @@ func (c *conn) payload(d Direction, h *half, seq uint32, it *item) {
 	if ahead < 0 { // at least partly a copy of delivered bytes
 		old := uint32(-ahead)
 		if c.isTraced {
-			c.w.opt.Tracer.Printf(it.at, "%d bytes %v came again", min(old, length), d^c.swapped)
+			c.w.opt.Tracer.Printf(it.at, "%d bytes %v came again", min(old, length), raw^c.swapped)
 		}
-		c.overlap(d, seq, min(old, length), it)
+		c.overlap(raw, seq, min(old, length), it)
 		if old >= length {
 			return
 		}
@@ -219,32 +219,32 @@ func (c *conn) payload(d Direction, h *half, seq uint32, it *item) {
 		p = p[min(int(old), len(p)):]
 	}
 	if ahead > maxHole {
-		c.w.reorder.drain(c, d)
-		c.lost(d, int64(seq-h.next), it.at)
+		c.w.reorder.drain(c, raw)
+		c.lost(raw, int64(seq-h.next), it.at)
 		h.next, ahead = seq, 0
 	}
 	if h.hole == nil {
 		if ahead == 0 {
 			h.next += length
 			h.remember(seq, p)
-			c.deliver(d, p, length, it.at)
+			c.deliver(raw, p, length, it.at)
 			return
 		}
 		if c.isTraced {
-			c.w.opt.Tracer.Printf(it.at, "out of order %v: %d bytes before this segment are waited for", d^c.swapped, ahead)
+			c.w.opt.Tracer.Printf(it.at, "out of order %v: %d bytes before this segment are waited for", raw^c.swapped, ahead)
 		}
-		h.hole = c.w.reorder.begin(c, d)
+		h.hole = c.w.reorder.begin(c, raw)
 		c.wait()
 	}
 	if c.sidesUnknown() && c.isRequest(p) {
 		h.hole.hasRequest = true
 	}
-	c.w.reorder.add(c, d, seq, length, p, it.at)
+	c.w.reorder.add(c, raw, seq, length, p, it.at)
 }
 
 // overlap compares n retransmitted bytes from seq on with the first copy, as far as it is known.
-func (c *conn) overlap(d Direction, seq, n uint32, it *item) {
-	h := &c.half[d]
+func (c *conn) overlap(raw Direction, seq, n uint32, it *item) {
+	h := &c.half[raw]
 	for i := range recentSegments {
 		old, length := h.recentSeq[i], uint32(h.recentLength[i])
 		from := old - seq
@@ -257,7 +257,7 @@ func (c *conn) overlap(d Direction, seq, n uint32, it *item) {
 			isOther = uint16(fingerprint(p[:length])) != h.recentSum[i]
 		}
 		if isOther {
-			c.contest(d, old, min(length, n-from))
+			c.contest(raw, old, min(length, n-from))
 		}
 	}
 }
@@ -269,16 +269,16 @@ func headOf(p []byte) uint16 {
 
 // contest records that the capture has two versions of n bytes from seq on. If the receiver
 // acknowledged them before the second version, it has the first.
-func (c *conn) contest(d Direction, seq, n uint32) {
+func (c *conn) contest(raw Direction, seq, n uint32) {
 	c.odd().Conflicts += uint64(n)
-	h := &c.half[d]
+	h := &c.half[raw]
 	if h.ackSeen && int32(h.acked-seq-n) >= 0 {
 		return
 	}
-	raw := d ^ c.swapped
-	from := int64(c.info.Bytes[raw]) - int64(int32(h.next-seq))
+	d := raw ^ c.swapped
+	from := int64(c.info.Bytes[d]) - int64(int32(h.next-seq))
 	to := from + int64(n)
-	if s := &c.odd().Contested[raw]; s.To == 0 {
+	if s := &c.odd().Contested[d]; s.To == 0 {
 		*s = Span{from, to}
 	} else {
 		s.From, s.To = min(s.From, from), max(s.To, to)
@@ -305,21 +305,21 @@ func (w *worker) waitTicks(h *half) int32 {
 	return w.hole
 }
 
-// skipOverdue gives up the missing bytes of direction d that are overdue.
-func (c *conn) skipOverdue(d Direction) {
-	h := &c.half[d]
+// skipOverdue gives up the missing bytes of a raw direction that are overdue.
+func (c *conn) skipOverdue(raw Direction) {
+	h := &c.half[raw]
 	if q := h.hole; h.ackSeen && c.turns%(ackedWait/2) == 0 {
 		q.acked, q.ackedLater = q.ackedLater, h.acked
 	}
 	for h.hole != nil && h.hole.isOverdue(c.turns) {
-		c.w.reorder.skip(c, d)
+		c.w.reorder.skip(c, raw)
 	}
 }
 
-// checkFIN ends direction d if all bytes before its FIN were delivered.
-func (c *conn) checkFIN(d Direction) {
-	h := &c.half[d]
-	if h.ended || !h.fin || h.hole != nil || c.postponedOf(d) != nil {
+// checkFIN ends a raw direction if all bytes before its FIN were delivered.
+func (c *conn) checkFIN(raw Direction) {
+	h := &c.half[raw]
+	if h.ended || !h.fin || h.hole != nil || c.postponedOf(raw) != nil {
 		return
 	}
 	if n := int32(h.finSeq - h.next); n > 0 && n <= maxHole { // the last bytes are missing
@@ -331,11 +331,11 @@ func (c *conn) checkFIN(d Direction) {
 			return
 		}
 		if h.isUnprovedFIN() {
-			c.revokeFIN(d)
+			c.revokeFIN(raw)
 			return
 		}
-		c.lost(d, int64(n), c.info.Now)
+		c.lost(raw, int64(n), c.info.Now)
 	}
 	h.ended = true
-	c.endDirection(d)
+	c.endDirection(raw)
 }

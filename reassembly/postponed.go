@@ -42,12 +42,12 @@ type lateSegment struct {
 	isConfirmed, isContradicted bool
 }
 
-// postponedOf returns the segments of raw direction d that wait; nil for none.
-func (c *conn) postponedOf(d Direction) *postponed {
+// postponedOf returns the segments of a raw direction that wait; nil for none.
+func (c *conn) postponedOf(raw Direction) *postponed {
 	if c.postponed == nil {
 		return nil
 	}
-	return c.postponed[d]
+	return c.postponed[raw]
 }
 
 func (c *conn) isPostponing() bool { return c.postponed != nil && *c.postponed != [2]*postponed{} }

@@ -103,9 +103,9 @@ type reorderer struct {
 
 func newReorderer(w *worker) *reorderer { return &reorderer{w: w} }
 
-// begin returns the state of direction d, whose next byte is missing.
-func (r *reorderer) begin(c *conn, d Direction) *disorder {
-	base := c.half[d].next
+// begin returns the state of a raw direction, whose next byte is missing.
+func (r *reorderer) begin(c *conn, raw Direction) *disorder {
+	base := c.half[raw].next
 	q := &disorder{base: base, missed: base, since: r.w.ticks, acked: base, ackedLater: base}
 	if n := len(r.idle); n > 0 {
 		q.assembled, r.idle = r.idle[n-1], r.idle[:n-1]
@@ -113,13 +113,13 @@ func (r *reorderer) begin(c *conn, d Direction) *disorder {
 	}
 	r.ids++
 	q.assembled = assembled{r.ids, 1}
-	r.assemble(c, d, q, layers.TCP{SYN: true}, false)
+	r.assemble(c, raw, q, layers.TCP{SYN: true}, false)
 	return q
 }
 
 // add queues a segment of a direction in disorder.
-func (r *reorderer) add(c *conn, d Direction, seq, length uint32, p []byte, at capture.Position) {
-	h := &c.half[d]
+func (r *reorderer) add(c *conn, raw Direction, seq, length uint32, p []byte, at capture.Position) {
+	h := &c.half[raw]
 	if seq == h.next {
 		c.overrule(h, seq, length, p, at)
 	}
@@ -131,7 +131,7 @@ func (r *reorderer) add(c *conn, d Direction, seq, length uint32, p []byte, at c
 		}
 		if h.hole == nil { // the previous part filled the last gap
 			h.next += length
-			c.deliver(d, p, length, at)
+			c.deliver(raw, p, length, at)
 			return
 		}
 		q := h.hole
@@ -146,7 +146,7 @@ func (r *reorderer) add(c *conn, d Direction, seq, length uint32, p []byte, at c
 			if e := &q.queued[i]; int32(e.seq-seq) <= 0 { // already queued: the first copy wins
 				n = min(n, e.end()-seq)
 				if e.seq == seq && e.length == length && int(e.captured) == len(p) && e.sum != fingerprint(p) {
-					c.contest(d, seq, n)
+					c.contest(raw, seq, n)
 				}
 				seq, length, p = seq+n, length-n, p[min(int(n), len(p)):]
 				continue
@@ -159,15 +159,15 @@ func (r *reorderer) add(c *conn, d Direction, seq, length uint32, p []byte, at c
 		q.pages += e.pages()
 		r.pages += e.pages()
 		next := h.next
-		r.feed(c, d, seq, r.padded(part, n))
+		r.feed(c, raw, seq, r.padded(part, n))
 		if h.next != next {
-			r.endIfFilled(c, d)
+			r.endIfFilled(c, raw)
 		}
 		seq, length, p = seq+n, length-n, p[len(part):]
 	}
 	for h.hole != nil && (h.hole.pages > maxPages || r.pages > maxShardPages || h.hole.offset(h.next) > maxOffset) {
 		r.w.limits.QueuedSegments++
-		r.skip(c, d)
+		r.skip(c, raw)
 	}
 }
 
@@ -190,13 +190,13 @@ func (c *conn) overrule(h *half, seq, length uint32, p []byte, at capture.Positi
 
 // replaced returns the bytes of a part that the receiver has; p are the first ones. If a segment
 // in order replaced them and no part is queued behind, the part ends where that segment ends.
-func (c *conn) replaced(d Direction, e *queuedPart, p []byte) []byte {
+func (c *conn) replaced(raw Direction, e *queuedPart, p []byte) []byte {
 	n := len(e.instead)
 	if n == 0 || bytes.HasPrefix(p, e.instead) {
 		return p
 	}
-	c.contest(d, e.seq, uint32(n))
-	if q := c.half[d].hole; n < len(p) && len(q.queued) == 0 {
+	c.contest(raw, e.seq, uint32(n))
+	if q := c.half[raw].hole; n < len(p) && len(q.queued) == 0 {
 		q.disbelieved = uint32(len(p) - n)
 		e.length, e.captured = uint32(n), uint32(n)
 		return e.instead
@@ -217,73 +217,73 @@ func (r *reorderer) padded(p []byte, n uint32) []byte {
 	return r.pad
 }
 
-// skip gives up the missing bytes of direction d.
-func (r *reorderer) skip(c *conn, d Direction) {
-	h := &c.half[d]
+// skip gives up the missing bytes of a raw direction.
+func (r *reorderer) skip(c *conn, raw Direction) {
+	h := &c.half[raw]
 	first := h.hole.queued[0]
 	n := first.seq - h.next
-	if c.info.Midstream && c.info.Bytes[d^c.swapped] == 0 {
-		c.reportGap(d, int64(n), first.at) // the bytes may precede the capture
+	if c.info.Midstream && c.info.Bytes[raw^c.swapped] == 0 {
+		c.reportGap(raw, int64(n), first.at) // the bytes may precede the capture
 	} else {
-		c.lost(d, int64(n), first.at)
+		c.lost(raw, int64(n), first.at)
 	}
 	seq := h.next
 	h.next += n
 	for r.fill = n; n > 0; {
 		k := min(n, uint32(len(zeros)))
-		r.feed(c, d, seq, zeros[:k])
+		r.feed(c, raw, seq, zeros[:k])
 		seq, n = seq+k, n-k
 	}
-	r.endIfFilled(c, d)
+	r.endIfFilled(c, raw)
 }
 
 // maxUnproved bounds the missing bytes that count as lost although the receiver acknowledges
 // nothing behind them. It is four times the default receive window.
 const maxUnproved = 256 << 10
 
-// overdue gives up the missing bytes of direction d. If the receiver acknowledges nothing behind
+// overdue gives up the missing bytes of a raw direction. If the receiver acknowledges nothing behind
 // them, and again only what is before them, or they are many, it lacks them too: the early segments
 // are then given up instead. No receiver accepts bytes behind a FIN.
-func (r *reorderer) overdue(c *conn, d Direction) {
-	h := &c.half[d]
+func (r *reorderer) overdue(c *conn, raw Direction) {
+	h := &c.half[raw]
 	q := h.hole
 	first := q.queued[0].seq
 	if !h.fin && (q.isLacked && h.acked == h.next || h.isUnproved(first-h.next)) || h.fin && int32(first-h.finSeq) >= 0 {
 		r.w.disbelieved += uint64(len(q.queued))
-		r.discard(c, d)
+		r.discard(c, raw)
 		return
 	}
-	r.skip(c, d)
+	r.skip(c, raw)
 }
 
-// discard gives up the early segments of direction d.
-func (r *reorderer) discard(c *conn, d Direction) {
-	h := &c.half[d]
+// discard gives up the early segments of a raw direction.
+func (r *reorderer) discard(c *conn, raw Direction) {
+	h := &c.half[raw]
 	for i := range h.hole.queued {
 		r.pages -= h.hole.queued[i].pages()
 	}
-	r.close(c, d, h.hole)
+	r.close(c, raw, h.hole)
 	h.hole = nil
 }
 
-// end gives up everything that is missing in direction d when the connection is over.
-func (r *reorderer) end(c *conn, d Direction) {
-	for c.half[d].hole != nil {
-		r.overdue(c, d)
+// end gives up everything that is missing in a raw direction when the connection is over.
+func (r *reorderer) end(c *conn, raw Direction) {
+	for c.half[raw].hole != nil {
+		r.overdue(c, raw)
 	}
 }
 
-// drain gives up everything that is missing in direction d.
-func (r *reorderer) drain(c *conn, d Direction) {
-	for c.half[d].hole != nil {
-		r.skip(c, d)
+// drain gives up everything that is missing in a raw direction.
+func (r *reorderer) drain(c *conn, raw Direction) {
+	for c.half[raw].hole != nil {
+		r.skip(c, raw)
 	}
 }
 
 // endIfFilled ends the disorder if nothing is queued. Otherwise it starts the wait for the next
 // missing segment.
-func (r *reorderer) endIfFilled(c *conn, d Direction) {
-	h := &c.half[d]
+func (r *reorderer) endIfFilled(c *conn, raw Direction) {
+	h := &c.half[raw]
 	q := h.hole
 	if q.missed != h.next {
 		q.missed, q.since = h.next, r.w.ticks
@@ -294,7 +294,7 @@ func (r *reorderer) endIfFilled(c *conn, d Direction) {
 	if next := q.offset(h.next); next <= maxOffset/2 {
 		r.idle = append(r.idle, assembled{q.id, next})
 	} else {
-		r.close(c, d, q)
+		r.close(c, raw, q)
 	}
 	h.next -= q.disbelieved
 	h.hole = nil
@@ -302,19 +302,19 @@ func (r *reorderer) endIfFilled(c *conn, d Direction) {
 
 // close frees a connection of the assembler. A RST in order closes the half that has bytes, a SYN
 // with RST the other half.
-func (r *reorderer) close(c *conn, d Direction, q *disorder) {
-	r.assemble(c, d, q, layers.TCP{RST: true, Seq: q.offset(c.half[d].next)}, false)
-	r.assemble(c, d, q, layers.TCP{SYN: true, RST: true}, true)
+func (r *reorderer) close(c *conn, raw Direction, q *disorder) {
+	r.assemble(c, raw, q, layers.TCP{RST: true, Seq: q.offset(c.half[raw].next)}, false)
+	r.assemble(c, raw, q, layers.TCP{SYN: true, RST: true}, true)
 }
 
 func (q *disorder) offset(seq uint32) uint32 { return seq - q.base + q.next }
 
-func (r *reorderer) feed(c *conn, d Direction, seq uint32, p []byte) {
-	q := c.half[d].hole
-	r.assemble(c, d, q, layers.TCP{Seq: q.offset(seq), BaseLayer: layers.BaseLayer{Payload: p}}, false)
+func (r *reorderer) feed(c *conn, raw Direction, seq uint32, p []byte) {
+	q := c.half[raw].hole
+	r.assemble(c, raw, q, layers.TCP{Seq: q.offset(seq), BaseLayer: layers.BaseLayer{Payload: p}}, false)
 }
 
-func (r *reorderer) assemble(c *conn, d Direction, q *disorder, tcp layers.TCP, reverse bool) {
+func (r *reorderer) assemble(c *conn, raw Direction, q *disorder, tcp layers.TCP, reverse bool) {
 	if r.asm == nil {
 		r.asm = reassembly.NewAssembler(reassembly.NewStreamPool(r))
 	}
@@ -324,7 +324,7 @@ func (r *reorderer) assemble(c *conn, d Direction, q *disorder, tcp layers.TCP, 
 	if reverse {
 		flow = flow.Reverse()
 	}
-	r.conn, r.dir = c, d
+	r.conn, r.dir = c, raw
 	r.tcp = tcp
 	r.asm.AssembleWithContext(flow, &r.tcp, noContext{})
 	r.tcp.Payload = nil
