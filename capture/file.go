@@ -15,8 +15,7 @@ const (
 	// Above, it grows, because the batches in use no longer fit the caches. A batch of 512 KiB
 	// holds 340 packets of 1,500 bytes or 5,000 of 100.
 	readSize = 512 << 10
-	// maxBatchPackets bounds the packets of a batch: 8,192 of 64 bytes each are 512 KiB, no more
-	// than the bytes of the batch.
+	// maxBatchPackets bounds the packets of a batch: 2,048 of 72 bytes are 144 KiB.
 	maxBatchPackets = 2048
 	// minBatchPackets is the first capacity of a batch.
 	minBatchPackets = 512
@@ -26,8 +25,8 @@ const (
 	// maxFileLinks bounds the different link types of one capture: the registry has about 200, a
 	// real capture fewer than ten.
 	maxFileLinks = 64
-	// maxInfoInterfaces bounds the interfaces in a capture's Info: 1,024 of 48 bytes and a name
-	// of at most 256 are 300 KiB.
+	// maxInfoInterfaces bounds the interfaces in a capture's Info: 1,024 of 32 bytes and a name
+	// of at most 256 are 288 KiB.
 	maxInfoInterfaces = 1024
 	// maxInterfaceName bounds the bytes kept of an interface's name.
 	maxInterfaceName = 256

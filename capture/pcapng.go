@@ -41,7 +41,7 @@ const (
 	// maxBlock bounds the blocks that must be in memory completely: a packet of the largest
 	// length with 128 KiB of comments and other options.
 	maxBlock = maxPacket + 128<<10
-	// maxInterfaces bounds the interfaces of a section: 65,536 of 64 bytes are 4 MiB. dumpcap
+	// maxInterfaces bounds the interfaces of a section: 65,536 of 48 bytes are 3 MiB. dumpcap
 	// writes one for each captured interface.
 	maxInterfaces = 1 << 16
 	// maxSecretLine is the longest line of secrets that is never split. A line of a TLS key log

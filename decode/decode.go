@@ -12,7 +12,7 @@
 // the events of all shards into one order. Connections without an ApiVersions response borrow the
 // ranges that the same broker advertised on another connection.
 //
-// Memory: a connection costs about 600 bytes, and 80 more for each unanswered request, up to
+// Memory: a connection costs about 600 bytes, and 88 more for each unanswered request, up to
 // maxOutstanding. Strings from the wire are cut at maxClientID bytes and shared. Advertised ranges
 // are shared. The Correlator holds at most maxWaiting exchanges. Limits counts every limit
 // exceeded.

@@ -10,13 +10,13 @@ import (
 
 const (
 	// maxEarly bounds the responses of one connection that wait for their request. Packets
-	// captured in the wrong order are close together. 16 of 48 bytes are 768 bytes.
+	// captured in the wrong order are close together. 16 of 96 bytes are 1.5 KiB.
 	maxEarly = 16
 	// earlyWindow is how long before its request a response can be captured, in nanoseconds. The
 	// packets of several receive queues are ordered at least that well.
 	earlyWindow = int64(100 * time.Millisecond)
 	// maxHeld bounds the finished exchanges of one connection that wait for its ApiVersions
-	// response: 32 of about 320 bytes are 10 KiB.
+	// response: 32 of 328 bytes are 10 KiB.
 	maxHeld = 32
 	// maxRefused bounds the refused ApiVersions requests of one connection that wait for the
 	// retry. A client retries once.
@@ -140,7 +140,7 @@ const (
 	pendingBytes  = 88
 	nameBytes     = 24
 	asideBytes    = 96
-	earlyBytes    = 120
+	earlyBytes    = 96
 	exchangeBytes = 328
 )
 

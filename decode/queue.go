@@ -12,7 +12,7 @@ const maxOutstanding = 1024
 
 const (
 	// maxShardOutstanding bounds the requests without a response of all connections of a shard:
-	// 16,384 of 120 bytes are 2 MiB, and 8 MiB for 4 shards. Each connection may always have
+	// 16,384 of 88 bytes are 1.4 MiB, and 5.5 MiB for 4 shards. Each connection may always have
 	// freeOutstanding of them.
 	maxShardOutstanding = 16_384
 	freeOutstanding     = 8

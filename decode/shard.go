@@ -13,7 +13,7 @@ const (
 	// maxTables bounds the tables of ranges that a shard shares: 256 of at most 1.5 KiB are 384
 	// KiB. A cluster has fewer than ten.
 	maxTables = 256
-	// slabSize is how many values a store allocates at once: 32 exchanges of about 320 bytes are
+	// slabSize is how many values a store allocates at once: 32 exchanges of 328 bytes are
 	// 10 KiB.
 	slabSize = 32
 	// maxAnswers bounds the ApiVersions responses recognized by their bytes, of at most

@@ -15,7 +15,7 @@
 // work. The stream number selects the shard, timeouts use packet time, and the number of shards is
 // constant: the same packets give the same calls on any machine.
 //
-// Memory: a connection takes 160 bytes. While it is open and after its first payload, FIN or RST,
+// Memory: a connection takes 176 bytes. While it is open and after its first payload, FIN or RST,
 // it takes some 1,250 bytes, 768 of them in conn. Bodies are never held. Limits: maxFlows for
 // connections, maxShardBytes for what they take together, maxHeldBytes for heads of frames,
 // maxShardPages for segments that arrive early. Limits counts each limit exceeded.

@@ -17,7 +17,7 @@ const (
 	// twinWindow bounds the time between two copies of a segment, in nanoseconds. On one host,
 	// copies are microseconds apart. The clocks of two hosts are corrected before.
 	twinWindow = 3e9
-	// maxMarks bounds the segments to compare with: 4,096 of 48 bytes are 192 KiB. A segment
+	// maxMarks bounds the segments to compare with: 4,096 of 40 bytes are 160 KiB. A segment
 	// evicts the one in its slot.
 	maxMarks = 4096
 	// marksPerFlow is how many segments with payload of a connection are compared at its beginning. A

@@ -44,7 +44,7 @@ type departure struct {
 }
 
 const (
-	// maxDepartures bounds the departures: 4,096 of some 250 bytes are 1 MiB. Others are decided
+	// maxDepartures bounds the departures: 4,096 of 264 bytes are 1 MiB. Others are decided
 	// at once.
 	maxDepartures = 4096
 	// spareAge is how long a client keeps a connection at most if it misses something in the

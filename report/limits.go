@@ -1,7 +1,7 @@
 package report
 
 // The limits of a Builder for any length of the input. A group of equal findings takes about 2
-// KiB: ten occurrences of 120 bytes, the texts of its key, histograms of some dozen buckets. The
+// KiB: ten occurrences of 128 bytes, the texts of its key, histograms of some dozen buckets. The
 // 1,000 groups of one code take 2 MiB, and all codes at their limit some 40 MiB. Real inputs stay
 // below a hundred groups.
 const (
@@ -28,11 +28,11 @@ const (
 	// maxHours bounds the hours in which a broker is known to be watched: 85 days, in 8 KiB. Earlier
 	// ones are dropped and count as "broker_hours".
 	maxHours = 2048
-	// maxListedAPIs bounds the APIs of all brokers: 262,144 of 24 bytes are 6 MiB, and some 20 MB of
+	// maxListedAPIs bounds the APIs of all brokers: 262,144 of 32 bytes are 8 MiB, and some 20 MB of
 	// JSON. Brokers beyond it are listed without APIs and count as "broker_apis".
 	maxListedAPIs = 1 << 18
 	// maxNonBrokers bounds the addresses with other protocols that are not known as brokers: 8,192
-	// of 80 bytes are 640 KiB. Further ones count as "other_addresses".
+	// of 88 bytes, with keys of 40, are 1 MiB. Further ones count as "other_addresses".
 	maxNonBrokers = 8192
 	// maxText bounds, in bytes, a text from the wire. decode shortens client ids and software
 	// names to the same length and counts them ("long_texts"). Here it also bounds server names

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// maxOpenLanes bounds the open lanes: 512 with 128 events of 88 bytes each are 5.5 MiB.
+	// maxOpenLanes bounds the open lanes: 512 with 128 events of 56 bytes each are 3.5 MiB.
 	maxOpenLanes = 512
 	// maxLaneSingle is how many events at the beginning of a lane are never merged.
 	maxLaneSingle = 16

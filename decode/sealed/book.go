@@ -17,7 +17,7 @@ const (
 	// maxLives bounds the connections of an address whose begin and end are kept: 4,096 of 40
 	// bytes are 160 KiB.
 	maxLives = 4096
-	// maxCases bounds the refused requests kept for one size: 256 of 200 bytes.
+	// maxCases bounds the refused requests kept for one size: 256 of 232 bytes are 58 KiB.
 	maxCases = 256
 	// maxClients bounds the client hosts of an address.
 	maxClients = 256

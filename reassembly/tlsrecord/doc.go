@@ -18,7 +18,7 @@
 // proves it: it decrypts the record with the sequence numbers and keys that are possible there.
 // loss.go computes how much was lost. A record that is not proved is never passed on.
 //
-// Memory: an idle Session holds under 1 KiB, and a subject of up to maxSubject bytes. It holds an
+// Memory: an idle Session holds 1.1 KiB, and a subject of up to maxSubject bytes. It holds an
 // incomplete record (at most 16,384 + 2,048 + 5 bytes, RFC 5246 6.2.3). Bytes that wait for
 // secrets are bounded by maxWaiting for a direction and maxWaitingTotal for all sessions of one
 // Secrets. A Scratch keeps expanded cipher keys for liveCiphers directions. It expands others

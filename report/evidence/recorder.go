@@ -13,7 +13,7 @@ import (
 const (
 	// windowBytes and windowPackets bound the newest packets. All of them are held, because a
 	// finding appears some batches after its packets. 4 batches in progress and one being read,
-	// each of 512 KiB or 8,192 packets, are 2.5 MiB or 40,960 packets.
+	// each of 512 KiB or 2,048 packets, are 2.5 MiB or 10,240 packets.
 	windowBytes   = 8 << 20
 	windowPackets = 6 * 8192
 	// headPackets and headBytes bound the first packets of each connection: TCP handshake, TLS
@@ -28,7 +28,7 @@ const (
 	keptBytes = 16 << 20
 	// maxRecords bounds the connections: 32,768 of 280 bytes, including the map, are 9 MiB.
 	maxRecords = 1 << 15
-	// keptOverhead is the memory of a kept packet in addition to its bytes: 80 bytes, half as much
+	// keptOverhead is the memory of a kept packet in addition to its bytes: 88 bytes, half as much
 	// for spare capacity of slices, and the rounding of its allocation.
 	keptOverhead = 160
 	// maxAdverts is how many ApiVersions answers of a connection are recorded: the last ones.

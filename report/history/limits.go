@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// The limits of a Book for any length of the input: 2.8 MiB of suspects, 4 MiB of connections, 6.5
-// MiB of addresses, 8 MiB of answered versions and 6 MiB of clients; some 28 MiB. Real inputs stay
-// below 1 MiB.
+// The limits of a Book for any length of the input: 3.2 MiB of suspects, 4.8 MiB of connections, 8
+// MiB of addresses, 7 MiB of answered versions and 8.5 MiB of clients; some 32 MiB. Real inputs
+// stay below 1 MiB.
 const (
-	// maxAddresses bounds the broker addresses: 8,192 of some 400 bytes are 3.2 MiB, and their
+	// maxAddresses bounds the broker addresses: 8,192 of 504 bytes are 4 MiB, and their
 	// lists take as much. Further ones count as Addresses. The history decides nothing about them.
 	maxAddresses = 8192
 	// maxAnswers bounds the answered versions of all addresses: 16,384 of maxAnswerSpans spans of
-	// 56 bytes are 7.3 MiB. A cluster of 10 brokers has some 400.
+	// 56 bytes are 7 MiB. A cluster of 10 brokers has some 400.
 	maxAnswers     = 16_384
 	maxAnswerSpans = 8
 	// maxAlive bounds the periods in which an address answered: 64 of 56 bytes are 3.5 KiB.
@@ -28,14 +28,14 @@ const (
 	maxAdverts = 32
 	// maxContradicted bounds the contradicted tables of an address.
 	maxContradicted = 16
-	// maxEnds bounds the recorded ends at an address: the latest 128 of 40 bytes are 5 KiB.
+	// maxEnds bounds the recorded ends at an address: the latest 128 of 48 bytes are 6 KiB.
 	maxEnds = 128
-	// maxStreams bounds the recorded connections: 16,384 of some 250 bytes are 4 MiB. When it is
+	// maxStreams bounds the recorded connections: 16,384 of 304 bytes are 4.8 MiB. When it is
 	// reached, all connections without a suspect are evicted.
 	maxStreams = 16_384
 	// maxPast is how many connections are kept that are over and not needed.
 	maxPast = 4096
-	// maxClients bounds the clients: 4,096 of some 250 bytes are 1 MiB, and their answers 7 MiB.
+	// maxClients bounds the clients: 4,096 of some 250 bytes are 1 MiB, and their answers 7.5 MiB.
 	// When it is reached, all are evicted.
 	maxClients = 4096
 	// maxClientAnswers bounds the versions that were answered to a client: 40 of 48 bytes. A client
@@ -45,8 +45,8 @@ const (
 	maxClientSpans = 8
 	// maxOpen bounds the refusals of a client that may be the beginning of a fallback.
 	maxOpen = 8
-	// maxSuspects bounds the suspects that wait for the end of the input: 8,192 of some 350 bytes
-	// are 2.8 MiB. When it is reached, the older half is decided by the input so far.
+	// maxSuspects bounds the suspects that wait for the end of the input: 8,192 of 408 bytes are
+	// 3.2 MiB. When it is reached, the older half is decided by the input so far.
 	maxSuspects = 8192
 )
 

@@ -49,13 +49,13 @@ func TestMarkdownSaysFirstWhatHappened(t *testing.T) {
 	one.Findings = one.Findings[1:]
 	for want, r := range map[string]*model.Report{
 		"## confluent-kafka-go 2.6.0 sends Fetch v12 to 10.0.0.5:19092, which supports up to v7; fixed in 2.6.1": richReport(),
-		"## confluent-kafka-go 2.6.0 sends Produce v2 to 10.0.0.5:19092, which supports v3 or higher":               one,
-		"## No version mismatch in 42 requests":                                                                  cleanReport(),
-		"## No version mismatch in the 42 requests that could be checked":                                        partly,
-		"## Nothing to check: no Kafka request was seen":                                                         emptyReport(),
-		"## Nothing could be checked: 2 encrypted connections, no key":                                           encrypted,
-		"## None of 3 requests could be checked: no advertised range is known":                                   unknown,
-		"## Nothing to check: the only Kafka requests are ApiVersions":                                           greeting,
+		"## confluent-kafka-go 2.6.0 sends Produce v2 to 10.0.0.5:19092, which supports v3 or higher":            one,
+		"## No version mismatch in 42 requests":                                cleanReport(),
+		"## No version mismatch in the 42 requests that could be checked":      partly,
+		"## Nothing to check: no Kafka request was seen":                       emptyReport(),
+		"## Nothing could be checked: 2 encrypted connections, no key":         encrypted,
+		"## None of 3 requests could be checked: no advertised range is known": unknown,
+		"## Nothing to check: the only Kafka requests are ApiVersions":         greeting,
 	} {
 		if first, _, _ := strings.Cut(markdownOf(t, r), "\n"); first != want {
 			t.Errorf("first line\n%s, want\n%s", first, want)
