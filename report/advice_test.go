@@ -135,7 +135,7 @@ func TestLowerApiVersions(t *testing.T) {
 	other := func(x *decode.Exchange) {
 		x.ClientID, x.Software, x.Client = "other", decode.Software{}, netip.MustParseAddrPort("10.0.0.7:50000")
 	}
-	const served = "A broker or proxy that does not know a version should answer error 35"
+	const served = "A broker or proxy that does not support a version should answer error 35"
 	for _, c := range []struct {
 		name  string
 		calls []any

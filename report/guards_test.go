@@ -117,7 +117,7 @@ func TestTextsOfRules(t *testing.T) {
 		s := &subject{group: &group{sample: &history.Suspect{Exchange: decode.Exchange{Malformed: malformed}}}}
 		return droppedRule.why(s)
 	}
-	const proxy, nothing, lost = "A proxy that does not know the version of ApiVersions", "nothing runs behind the address", "MTU"
+	const proxy, nothing, lost = "A proxy that does not support the version of ApiVersions", "nothing runs behind the address", "MTU"
 	for _, c := range []struct{ name, text, has, lacks string }{
 		{"no byte", mute(noByte, false), nothing, lost},
 		{"closed without a byte", mute(tlsClosed, false), nothing, lost},
@@ -295,8 +295,8 @@ func TestTextsThatDependOnOneFact(t *testing.T) {
 		{"zstd in Produce v7", text(&messageFormatRule, zstd(produceKey, 7)), "(none, gzip)", "KIP-110"},
 		{"zstd in Fetch v9", text(&messageFormatRule, zstd(1, 9)), "KIP-110", "(none, gzip)"},
 		{"zstd in Fetch v10", text(&messageFormatRule, zstd(1, 10)), "(none, gzip)", "KIP-110"},
-		{"ApiVersions v3", text(&notKafkaRule, &subject{group: tried(3)}), "A proxy that does not know", "MTU"},
-		{"ApiVersions v2", text(&notKafkaRule, &subject{group: tried(2)}), "A broker before Kafka 0.10", "A proxy that does not know"},
+		{"ApiVersions v3", text(&notKafkaRule, &subject{group: tried(3)}), "A proxy that does not support", "MTU"},
+		{"ApiVersions v2", text(&notKafkaRule, &subject{group: tried(2)}), "A broker before Kafka 0.10", "A proxy that does not support"},
 		{"the client left", apiMissingRule.why(&subject{group: left}), "closed the connection", "was not seen"},
 		{"the client may go on", apiMissingRule.why(&subject{group: detailed("InitProducerId")}), "was not seen", "closed the connection"},
 		{"all closed", closingText(closings(1, 1, 2, 2)), "were closed", "ignored"},
