@@ -27,6 +27,16 @@ func writeIssues(t *testing.T, name, text string) string {
 	return path
 }
 
+// TestExampleOfAnEntry: the example at the beginning of the file is a complete entry.
+func TestExampleOfAnEntry(t *testing.T) {
+	_, text, _ := strings.Cut(string(builtInIssues), "#\n#   - id:")
+	text, _, _ = strings.Cut(text, "#\n# The fields")
+	path := writeIssues(t, "example.yaml", strings.ReplaceAll("issues:\n#   - id:"+text, "#   ", "  "))
+	if _, err := Load(isCode, path); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestErrorsNameFileLineAndField(t *testing.T) {
 	const codes = "codes: [KV1001]"
 	for name, test := range map[string]struct{ text, want string }{
