@@ -1,4 +1,4 @@
-package capture
+package sealed
 
 import (
 	"fmt"
@@ -8,15 +8,14 @@ import (
 	"unsafe"
 )
 
-// TestSizes: the sizes of values in constants and in the arithmetic of limits are the real ones.
-func TestSizes(t *testing.T) {
+// TestBytesOfValues: the sizes of values in constants and in the arithmetic of limits are the real ones.
+func TestBytesOfValues(t *testing.T) {
 	for _, c := range []struct {
 		file, text string
 		size       uintptr
 	}{
-		{"file.go", "2,048 of %d bytes are 144 KiB", unsafe.Sizeof(Packet{})},
-		{"file.go", "1,024 of %d bytes and a name", unsafe.Sizeof(Interface{})},
-		{"pcapng.go", "65,536 of %d bytes are 3 MiB", unsafe.Sizeof(ngInterface{})},
+		{"book.go", "4,096 of %d bytes are 160 KiB", unsafe.Sizeof(life{})},
+		{"book.go", "256 of %d bytes are 58 KiB", unsafe.Sizeof(Case{})},
 	} {
 		source, err := os.ReadFile(c.file)
 		if err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// TestSizes: the sizes of values in constants and in the arithmetic of limits are the real ones.
-func TestSizes(t *testing.T) {
+// TestBytesOfValues: the sizes of values in constants and in the arithmetic of limits are the real ones.
+func TestBytesOfValues(t *testing.T) {
 	for _, c := range []struct {
 		file, text string
 		size       uintptr

@@ -8,8 +8,8 @@ import (
 	"unsafe"
 )
 
-// TestSizes: the sizes of values in constants and in the arithmetic of limits are the real ones.
-func TestSizes(t *testing.T) {
+// TestBytesOfValues: the sizes of values in constants and in the arithmetic of limits are the real ones.
+func TestBytesOfValues(t *testing.T) {
 	for _, c := range []struct {
 		file, text string
 		size       uintptr
