@@ -204,7 +204,7 @@ func openTrusted(dir string) (*os.Root, error) {
 		if rest = rest[1:]; name == "" || name+string(filepath.Separator) == root {
 			continue
 		}
-		link, next, err := step(at, name)
+		link, next, err := openStep(at, name)
 		_ = at.Close() // nothing was written to it
 		switch {
 		case err != nil:
@@ -228,8 +228,8 @@ func openTrusted(dir string) (*os.Root, error) {
 	return at, nil
 }
 
-// step opens a directory in at, or returns the target of a link.
-func step(at *os.Root, name string) (link string, next *os.Root, err error) {
+// openStep opens a directory in at, or returns the target of a link.
+func openStep(at *os.Root, name string) (link string, next *os.Root, err error) {
 	st, err := at.Lstat(name)
 	if err != nil {
 		return "", nil, err

@@ -18,7 +18,7 @@ const defaultPager = "less -R"
 func paged(w io.Writer, text []byte) error {
 	f, ok := w.(*os.File)
 	if ok && term.IsTerminal(int(f.Fd())) {
-		if _, height, err := term.GetSize(int(f.Fd())); err == nil && bytes.Count(text, []byte("\n")) >= height && page(f, text) {
+		if _, height, err := term.GetSize(int(f.Fd())); err == nil && bytes.Count(text, []byte("\n")) >= height && showPaged(f, text) {
 			return nil
 		}
 	}
@@ -26,8 +26,8 @@ func paged(w io.Writer, text []byte) error {
 	return err
 }
 
-// page shows a text with a pager. It reports whether the pager started.
-func page(terminal *os.File, text []byte) bool {
+// showPaged shows a text with a pager. It reports whether the pager started.
+func showPaged(terminal *os.File, text []byte) bool {
 	command := strings.Fields(os.Getenv("PAGER"))
 	if len(command) == 0 {
 		command = strings.Fields(defaultPager)

@@ -130,12 +130,12 @@ func TestEqualRangesAreShared(t *testing.T) {
 			t.Fatalf("connection %d has a table of its own", i)
 		}
 	}
-	for i := range int16(3 * maxTables) {
+	for i := range int16(3 * maxShared) {
 		d := n.open(t)
 		d.respond(d.request(hello(0)), ranges(0, 0, i, 0, 1))
 	}
-	if n.shard.nTable > maxTables {
-		t.Errorf("%d tables kept, want at most %d", n.shard.nTable, maxTables)
+	if n.shard.nShared > maxShared {
+		t.Errorf("%d ranges kept, want at most %d", n.shard.nShared, maxShared)
 	}
 }
 

@@ -67,7 +67,7 @@ func (h *handler) name(i int, hd *requestHeader) string {
 const utf8Slack = 4
 
 func (h *handler) newName(hd *requestHeader) clientName {
-	short, wasCut := cut(hd.clientID)
+	short, wasCut := shorten(hd.clientID)
 	c := clientName{length: int32(hd.idLength), kept: int32(len(short))}
 	switch {
 	case wasCut || hd.idLength > maxClientID:

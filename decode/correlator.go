@@ -15,26 +15,26 @@ const (
 	// maxBrokers bounds the broker addresses whose ranges are kept: 16,384 of about 200 bytes
 	// are 3 MiB. The largest clusters have a thousand brokers.
 	maxBrokers = 16_384
-	// maxHistory bounds the tables kept for one broker address. Equal tables in a row count
-	// once. A rolling upgrade changes the table once; behind a load balancer it can change with
+	// maxHistory bounds the Ranges kept for one broker address. Equal ones in a row count
+	// once. A rolling upgrade changes them once; behind a load balancer they can change with
 	// every connection.
 	maxHistory = 64
-	// maxHistoryBytes bounds the tables of all brokers: 32 MiB hold 50,000 of the 95 APIs of Kafka
-	// 4.4. Beyond it, a new table replaces the oldest of its broker.
+	// maxHistoryBytes bounds the Ranges of all brokers: 32 MiB hold 50,000 of the 95 APIs of Kafka
+	// 4.4. Beyond it, new ranges replace the oldest of their broker.
 	maxHistoryBytes = 32 << 20
 )
 
 // Correlator merges the events of all shards into one order and passes them to a Sink. An
-// exchange without ranges on its connection borrows a table of the same broker address. It takes
-// the latest table before the request, else the first one after it, else the supplied one. A time
+// exchange without ranges on its connection borrows ranges of the same broker address. It takes
+// the latest ones before the request, else the first ones after it, else the supplied ones. A time
 // at which nothing listened at the address separates them: another release may have begun. So does
-// an answer to a request outside a later table. A Correlator belongs to one goroutine.
+// an answer to a request outside later ranges. A Correlator belongs to one goroutine.
 type Correlator struct {
 	supplied *Ranges
 	sink     Sink
 	limits   Limits
 	brokers  map[brokerKey]*broker
-	// historyBytes is what the tables of all brokers take.
+	// historyBytes is what the Ranges of all brokers take.
 	historyBytes int
 	// hasDowns: an address refused connections.
 	hasDowns bool
@@ -58,10 +58,10 @@ type broker struct {
 	history []advertised
 	// downs are the times at which nothing listened at the address, oldest first.
 	downs []down
-	// waiting are the exchanges that wait for the next table, oldest first.
+	// waiting are the exchanges that wait for the next ranges, oldest first.
 	waiting []*waiter
-	// outdone are connections on which the broker answered a request outside a later table, with that
-	// table: they are not to the broker that advertised it. At most maxHistory.
+	// outdone are connections on which the broker answered a request outside later ranges, with these
+	// ranges: they are not to the broker that advertised them. At most maxHistory.
 	outdone map[uint32]*Ranges
 }
 
@@ -188,7 +188,7 @@ func (c *Correlator) exchange(e *Exchange) {
 	}
 }
 
-// borrow judges an exchange by a table of its broker, unless that does not hold for its connection.
+// borrow judges an exchange by ranges of its broker, unless these do not hold for its connection.
 // It reports whether e shows that.
 func (c *Correlator) borrow(b *broker, e *Exchange, ranges *Ranges) (outdoes bool) {
 	if ranges != nil && b.outdone[e.Stream] == ranges {
@@ -198,8 +198,8 @@ func (c *Correlator) borrow(b *broker, e *Exchange, ranges *Ranges) (outdoes boo
 	return c.outdo(b, e)
 }
 
-// outdo withdraws the table of an answered exchange that is outside it, if the broker advertised
-// the table only later, and reports whether it did.
+// outdo withdraws the ranges of an answered exchange that is outside them, if the broker advertised
+// them only later, and reports whether it did.
 func (c *Correlator) outdo(b *broker, e *Exchange) bool {
 	if e.Outcome != Answered || !e.Verdict.IsOutside() || slices.ContainsFunc(b.history, func(a advertised) bool { return a.ranges == e.Ranges && a.at.Before(e.Request) }) {
 		return false
@@ -227,7 +227,7 @@ func (c *Correlator) broker(key brokerKey) *broker {
 	return b
 }
 
-// lookup returns the last table advertised before a packet, else the first one after it. The
+// lookup returns the last ranges advertised before a packet, else the first ones after it. The
 // address must have listened in between. It returns nil for none.
 func (b *broker) lookup(at capture.Position) *Ranges {
 	i := len(b.history)
@@ -254,7 +254,7 @@ func (b *broker) outlive(e *Exchange) {
 	b.downs = slices.DeleteFunc(b.downs, func(d down) bool { return e.Stream < d.stream && d.to.Before(e.Decided) })
 }
 
-// refuse records a refused connection. Without a table since the previous one, both are one time.
+// refuse records a refused connection. Without ranges since the previous one, both are one time.
 func (b *broker) refuse(r *Connection) {
 	at := r.First
 	if n := len(b.downs); n > 0 && (len(b.history) == 0 || b.history[len(b.history)-1].at.Before(b.downs[n-1].from)) {
@@ -285,7 +285,7 @@ func (c *Correlator) wait(b *broker, key brokerKey, e *Exchange) {
 }
 
 // giveUp passes on the exchange that has waited longest, and returns its waiter, which is still in
-// c.waiting. It removes a broker without tables for which no exchange waits, except keep.
+// c.waiting. It removes a broker without ranges for which no exchange waits, except keep.
 func (c *Correlator) giveUp(keep *broker) *waiter {
 	w := c.oldest()
 	b := c.brokers[w.key]
@@ -350,7 +350,7 @@ func (c *Correlator) advertisement(a *Advertisement) {
 		return
 	}
 	c.remember(b, a)
-	// until is the latest request that the broker answered and forbids now: another table held then.
+	// until is the latest request that the broker answered and forbids now: other ranges applied then.
 	until := capture.Position{}
 	for _, w := range b.waiting {
 		e := &w.exchange
@@ -373,7 +373,7 @@ func (c *Correlator) advertisement(a *Advertisement) {
 	b.waiting = nil
 }
 
-// judge judges an exchange by a table; without one, by the supplied ranges.
+// judge judges an exchange by ranges; without any, by the supplied ranges.
 func (c *Correlator) judge(e *Exchange, ranges *Ranges, evidence Evidence) {
 	if ranges == nil {
 		ranges, evidence = c.supplied, Supplied

@@ -394,7 +394,7 @@ func TestTablesOfAllBrokersAreBounded(t *testing.T) {
 			c.advertisement(&Advertisement{Broker: address(i), At: at, Ranges: &Ranges{APIs: slices.Clone(apis)}})
 		}
 	}
-	if c.historyBytes > maxHistoryBytes+maxTableBytes || c.historyBytes < maxHistoryBytes/2 || c.limits.BrokerTables == 0 {
+	if c.historyBytes > maxHistoryBytes+maxRangesBytes || c.historyBytes < maxHistoryBytes/2 || c.limits.BrokerTables == 0 {
 		t.Errorf("the tables take %d bytes, at most %d are allowed; %d were evicted", c.historyBytes, maxHistoryBytes, c.limits.BrokerTables)
 	}
 	size := 0

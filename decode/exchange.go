@@ -135,8 +135,8 @@ type Exchange struct {
 	ResponseSize int32
 	// Ranges are all ranges of the broker that the verdict used, nil for Evidence None.
 	Ranges *Ranges
-	// Outdid is a table that the broker's address advertised after it answered this request, which is
-	// outside it. The table is not that of the broker that answered. nil for most.
+	// Outdid are ranges that the broker's address advertised after it answered this request, which is
+	// outside them. They are not those of the broker that answered. nil for most.
 	Outdid *Ranges
 	// Evidence is the source of Ranges.
 	Evidence Evidence
@@ -248,8 +248,8 @@ type Advertisement struct {
 	Ranges  *Ranges
 }
 
-// judge compares a request with an advertised table. known is false if the table does not
-// decide: there is none, or it is incomplete and lacks the API.
+// judge compares a request with advertised ranges. known is false if they do not decide: there are
+// none, or they are incomplete and lack the API.
 //
 // A range with a negative min, or a min above its max, is malformed and decides nothing.
 func judge(key, version int16, r *Ranges) (v Verdict, advertised Range, known bool) {
@@ -271,7 +271,7 @@ func judge(key, version int16, r *Ranges) (v Verdict, advertised Range, known bo
 	return OK, advertised, true
 }
 
-// judge sets the verdict of e by the table r, and reports whether r decides.
+// judge sets the verdict of e by the ranges r, and reports whether r decides.
 func (e *Exchange) judge(r *Ranges, evidence Evidence) bool {
 	v, advertised, known := judge(e.Key, e.Version, r)
 	e.Verdict, e.Advertised, e.Ranges, e.Evidence = v, advertised, nil, None

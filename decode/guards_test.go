@@ -13,7 +13,7 @@ import (
 
 // TestSizeOfAHandler counts every part of its memory.
 func TestSizeOfAHandler(t *testing.T) {
-	h := &handler{queue: queue{ring: make([]pending, 4)}, ids: make([]clientName, 0, 3), texts: 5, tables: 7}
+	h := &handler{queue: queue{ring: make([]pending, 4)}, ids: make([]clientName, 0, 3), texts: 5, rangesSize: 7}
 	const own = handlerBytes + 4*pendingBytes + 3*nameBytes + 5 + 7
 	if got := h.Size(); got != own {
 		t.Errorf("%d bytes, want %d", got, own)
@@ -94,7 +94,7 @@ func TestOtherProtocolsThatBeginAlike(t *testing.T) {
 		}
 	}
 	for n, want := range map[int]bool{maxClientID: false, maxClientID + 1: true} {
-		if short, wasCut := cut(bytes.Repeat([]byte{'a'}, n)); wasCut != want || len(short) != maxClientID {
+		if short, wasCut := shorten(bytes.Repeat([]byte{'a'}, n)); wasCut != want || len(short) != maxClientID {
 			t.Errorf("a client id of %d bytes is cut to %d: %v", n, len(short), wasCut)
 		}
 	}

@@ -61,7 +61,7 @@ type handler struct {
 
 	unanswered  uint64 // when the connection ended
 	texts       uint32 // bytes of client ids and software
-	tables      uint32 // bytes of ranges that no earlier connection had, of two tables at most
+	rangesSize  uint32 // bytes of ranges that no earlier connection had, of two Ranges at most
 	requests    uint32 // so far
 	lastID      int32  // correlation id of the latest request
 	negotiating int16  // ApiVersions requests in queue
@@ -144,9 +144,9 @@ const (
 	exchangeBytes = 328
 )
 
-// Size implements reassembly.Handler. A table that connections share counts once.
+// Size implements reassembly.Handler. Ranges that connections share count once.
 func (h *handler) Size() int {
-	n := handlerBytes + len(h.queue.ring)*pendingBytes + cap(h.ids)*nameBytes + int(h.texts+h.tables)
+	n := handlerBytes + len(h.queue.ring)*pendingBytes + cap(h.ids)*nameBytes + int(h.texts+h.rangesSize)
 	if a := h.aside; a != nil {
 		n += asideBytes + cap(a.early)*earlyBytes + (len(a.held)+len(a.refused))*exchangeBytes
 	}
@@ -375,7 +375,7 @@ func (h *handler) readApiVersions(a *answer, version int16, size int64, body []b
 	}
 	var added int
 	a.ranges, added = s.ranges(&s.answer)
-	h.tables = min(h.tables+uint32(added), 2*maxTableBytes)
+	h.rangesSize = min(h.rangesSize+uint32(added), 2*maxRangesBytes)
 	if whole && !s.answer.limited && !a.misshapen {
 		s.remember(version, body, a.ranges)
 	}

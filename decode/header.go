@@ -121,8 +121,8 @@ func printable(id []byte) bool {
 	return len(id) > 0
 }
 
-// cut shortens a text to maxClientID bytes, between two characters.
-func cut(b []byte) (short []byte, wasCut bool) {
+// shorten shortens a text to maxClientID bytes, between two characters.
+func shorten(b []byte) (short []byte, wasCut bool) {
 	if len(b) <= maxClientID {
 		return b, false
 	}

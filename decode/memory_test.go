@@ -24,6 +24,8 @@ func TestBytesOfValues(t *testing.T) {
 		{"handler.go", "asideBytes = %d", unsafe.Sizeof(aside{})},
 		{"handler.go", "earlyBytes = %d", unsafe.Sizeof(earlyAnswer{})},
 		{"handler.go", "exchangeBytes = %d", unsafe.Sizeof(Exchange{})},
+		{"ranges.go", "rangesBytes, apiBytes, maxRangesBytes = %d,", unsafe.Sizeof(Ranges{})},
+		{"ranges.go", "= 56, %d, rangesBytes", unsafe.Sizeof(API{})},
 		{"queue.go", "1,024 of %d bytes are 88 KiB", unsafe.Sizeof(pending{})},
 		{"queue.go", "16,384 of %d bytes are 1.4 MiB", unsafe.Sizeof(pending{})},
 		{"shard.go", "32 exchanges of %d bytes are 10 KiB", unsafe.Sizeof(Exchange{})},

@@ -90,7 +90,7 @@ func (r *Ranges) Compare(o *Ranges, do func(key int16, x, y *Range)) {
 }
 
 // The bytes of a table without its APIs, of an API, and of the largest table.
-const rangesBytes, apiBytes, maxTableBytes = 56, 6, rangesBytes + apiBytes*maxAPIs
+const rangesBytes, apiBytes, maxRangesBytes = 56, 6, rangesBytes + apiBytes*maxAPIs
 
 // size returns about how many bytes the table takes.
 func (r *Ranges) size() int { return rangesBytes + len(r.APIs)*apiBytes }

@@ -10,9 +10,9 @@ import (
 const (
 	// maxTexts bounds the texts that a shard shares: 4,096 of at most 259 bytes are 1 MiB.
 	maxTexts = 4096
-	// maxTables bounds the tables of ranges that a shard shares: 256 of at most 1.5 KiB are 384
+	// maxShared bounds the Ranges that a shard shares: 256 of at most 1.5 KiB are 384
 	// KiB. A cluster has fewer than ten.
-	maxTables = 256
+	maxShared = 256
 	// slabSize is how many values a store allocates at once: 32 exchanges of 328 bytes are
 	// 10 KiB.
 	slabSize = 32
@@ -47,8 +47,8 @@ type Shard struct {
 	texts map[string]string
 	// clusters are the clusters of recent Metadata responses, by their bytes in the response.
 	clusters map[string]*Cluster
-	tables   map[uint64][]*Ranges
-	nTable   int
+	shared   map[uint64][]*Ranges
+	nShared  int
 	// answers are earlier ApiVersions responses: a broker sends the same bytes to every client.
 	answers map[string]knownAnswer
 	// exchanges and the stores below hold the values returned by Take.
@@ -79,7 +79,7 @@ func NewShard(opt ShardOptions) *Shard {
 		opt:     opt,
 		ended:   make(map[*reassembly.Connection]*handler),
 		texts:   make(map[string]string),
-		tables:  make(map[uint64][]*Ranges),
+		shared:  make(map[uint64][]*Ranges),
 		answers: make(map[string]knownAnswer),
 	}
 }
@@ -171,7 +171,7 @@ func (s *store[T]) put(v *T) {
 
 // share returns b as a string, cut if it is long. Equal texts share their memory.
 func (s *Shard) share(b []byte) string {
-	short, wasCut := cut(b)
+	short, wasCut := shorten(b)
 	if wasCut {
 		s.limits.LongTexts++
 		return s.shareMarked(short)
@@ -198,7 +198,7 @@ func (s *Shard) intern(short []byte) string {
 	return t
 }
 
-// known returns the table of an earlier equal response, else nil.
+// known returns the ranges of an earlier equal response, else nil.
 func (s *Shard) known(version int16, body []byte) *Ranges {
 	if a := s.answers[string(body)]; a.version == version {
 		return a.ranges
@@ -206,7 +206,7 @@ func (s *Shard) known(version int16, body []byte) *Ranges {
 	return nil
 }
 
-// remember keeps the table of a response for known.
+// remember keeps the ranges of a response for known.
 func (s *Shard) remember(version int16, body []byte, r *Ranges) {
 	if len(body) > maxKnownAnswer {
 		return
@@ -217,22 +217,22 @@ func (s *Shard) remember(version int16, body []byte, r *Ranges) {
 	s.answers[string(body)] = knownAnswer{version, r}
 }
 
-// ranges returns the table of a response. Equal tables share their memory. added is how many bytes
-// the table takes if it is new.
+// ranges returns the Ranges of a response. Equal ones share their memory. added is how many bytes
+// they take if they are new.
 func (s *Shard) ranges(a *apiVersionsAnswer) (_ *Ranges, added int) {
 	now := Ranges{APIs: a.apis, Features: a.features, Partial: a.partial}
 	hash := now.hash()
-	for _, r := range s.tables[hash] {
+	for _, r := range s.shared[hash] {
 		if r.equal(&now) {
 			return r, 0
 		}
 	}
-	if s.nTable == maxTables {
-		clear(s.tables)
-		s.nTable = 0
+	if s.nShared == maxShared {
+		clear(s.shared)
+		s.nShared = 0
 	}
 	r := &Ranges{APIs: slices.Clone(now.APIs), Features: slices.Clone(now.Features), Partial: now.Partial}
-	s.tables[hash] = append(s.tables[hash], r)
-	s.nTable++
+	s.shared[hash] = append(s.shared[hash], r)
+	s.nShared++
 	return r, r.size()
 }

@@ -60,7 +60,7 @@ func (t *flowTable) replaced(f *flow, s *capture.Segment, d Direction) *flow {
 	t.disbelieved--
 	g := t.insertRival(&c.syn, f)
 	g.stream, g.numbered, g.number = c.stream, c.syn.Capture, c.number
-	e, _ := g.direction(&c.syn)
+	e, _ := g.rawDirection(&c.syn)
 	t.note(g, &c.syn, e)
 	return g
 }
@@ -69,7 +69,7 @@ func (t *flowTable) replaced(f *flow, s *capture.Segment, d Direction) *flow {
 func (t *flowTable) begin(f *flow, s *capture.Segment, d Direction) (g *flow, e Direction, fresh bool) {
 	if f.isChallenged {
 		if g := t.replaced(f, s, d); g != nil {
-			e, _ := g.direction(s)
+			e, _ := g.rawDirection(s)
 			return g, e, true
 		}
 	}
@@ -109,7 +109,7 @@ func (t *flowTable) begin(f *flow, s *capture.Segment, d Direction) (g *flow, e 
 	} else {
 		g.numbered, g.number = s.Capture, t.nextNumber(s.Capture)
 	}
-	e, _ = g.direction(s)
+	e, _ = g.rawDirection(s)
 	return g, e, true
 }
 
@@ -158,7 +158,7 @@ func (t *flowTable) rival(s *capture.Segment, f *flow) *flow {
 	isSYN := s.Flags&(capture.SYN|capture.ACK) == capture.SYN
 	for i := t.buckets[f.hash&uint32(len(t.buckets)-1)]; i != 0; i = t.at(i - 1).next {
 		g := t.at(i - 1)
-		d, ok := g.direction(s)
+		d, ok := g.rawDirection(s)
 		if !ok || g.alias != 0 || g.domain != f.domain || g.depth != f.depth {
 			continue
 		}

@@ -151,7 +151,7 @@ func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bo
 		if f.hash != h {
 			continue
 		}
-		d, ok := f.direction(s)
+		d, ok := f.rawDirection(s)
 		if !ok {
 			continue
 		}
@@ -184,7 +184,7 @@ func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bo
 		if f.isRival {
 			if g := t.rival(s, f); g != f {
 				f = g
-				d, _ = f.direction(s)
+				d, _ = f.rawDirection(s)
 			}
 		}
 		if s.Flags&capture.SYN != 0 || f.isChallenged {
@@ -202,7 +202,7 @@ func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bo
 	}
 	if other != nil {
 		f = t.insert(s, h)
-		d, _ := f.direction(s)
+		d, _ := f.rawDirection(s)
 		f.isTurned = d != otherDir
 		f.ttl[otherDir] = s.TTL()
 		t.addCopy(f, other, (otherDir == ToBroker) == other.seen[otherDir], s.Position)
@@ -212,7 +212,7 @@ func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bo
 	f.stream = t.streams
 	t.streams++
 	f.numbered, f.number = s.Capture, t.nextNumber(s.Capture)
-	d, _ := f.direction(s)
+	d, _ := f.rawDirection(s)
 	return f, d, true
 }
 
@@ -275,8 +275,8 @@ func (f *flow) firstNumber() uint32 {
 	return f.number
 }
 
-// direction returns the direction of the segment in f, and whether it has f's addresses.
-func (f *flow) direction(s *capture.Segment) (Direction, bool) {
+// rawDirection returns the raw direction of the segment in f, and whether it has f's addresses.
+func (f *flow) rawDirection(s *capture.Segment) (Direction, bool) {
 	if f.aPort == s.SrcPort && f.bPort == s.DstPort && f.a == s.Src && f.b == s.Dst {
 		return ToBroker, true
 	}
@@ -285,7 +285,7 @@ func (f *flow) direction(s *capture.Segment) (Direction, bool) {
 
 // isAt reports whether s was captured where f was, not where a copy was.
 func (f *flow) isAt(s *capture.Segment) bool {
-	_, ok := f.direction(s)
+	_, ok := f.rawDirection(s)
 	return ok && f.domain == s.Domain && f.depth == s.Depth
 }
 
@@ -517,7 +517,7 @@ func (t *flowTable) evictNetwork(s *capture.Segment, keep *flow) {
 	h := t.hash(s)
 	for i := t.buckets[h&uint32(len(t.buckets)-1)]; i != 0; i = t.at(i - 1).next {
 		f := t.at(i - 1)
-		if _, ok := f.direction(s); !ok {
+		if _, ok := f.rawDirection(s); !ok {
 			continue
 		}
 		if n++; f != keep && (victim == nil || rank(f) < rank(victim)) {

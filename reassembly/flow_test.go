@@ -220,7 +220,7 @@ func TestSegmentsOfACopy(t *testing.T) {
 		if tc.s.Domain > 0 || f.domain > 0 {
 			f.depth = 0
 		}
-		d, _ := f.direction(tc.s)
+		d, _ := f.rawDirection(tc.s)
 		if got := f.copyOf(tc.s, d); got != tc.want {
 			t.Errorf("%s: %v, want %v", tc.name, got, tc.want)
 		}
@@ -233,7 +233,7 @@ func TestAddressesOfAFlow(t *testing.T) {
 	f.appear(segmentOf(ToBroker, capture.SYN, 1, 0, 0))
 	other := netip.MustParseAddr("10.9.9.9").As16()
 	for _, d := range []Direction{ToBroker, ToClient} {
-		if got, ok := f.direction(segmentOf(d, capture.ACK, 1, 1, 0)); !ok || got != d {
+		if got, ok := f.rawDirection(segmentOf(d, capture.ACK, 1, 1, 0)); !ok || got != d {
 			t.Errorf("%v: %v, %v", d, got, ok)
 		}
 		for i, change := range []func(s *capture.Segment){
@@ -241,7 +241,7 @@ func TestAddressesOfAFlow(t *testing.T) {
 			func(s *capture.Segment) { s.SrcPort = 1 }, func(s *capture.Segment) { s.DstPort = 1 },
 		} {
 			s := segmentOf(d, capture.ACK, 1, 1, 0)
-			if change(s); func() bool { _, ok := f.direction(s); return ok }() {
+			if change(s); func() bool { _, ok := f.rawDirection(s); return ok }() {
 				t.Errorf("%v: change %d is not noticed", d, i)
 			}
 		}
@@ -292,7 +292,7 @@ func TestNumbersOfAFlow(t *testing.T) {
 		f := new(flow)
 		f.appear(tc.segments[0])
 		for _, s := range tc.segments {
-			d, _ := f.direction(s)
+			d, _ := f.rawDirection(s)
 			f.note(s, d)
 		}
 		if got := (state{f.base, f.last, f.closed}); got != tc.want {

@@ -297,9 +297,9 @@ var cutOffRule = Rule{
 	explains: true, omits: []string{"size"},
 	suspect: func(k *history.Suspect, r *history.Ruling) (string, bool) {
 		if k.Exchange.Partial {
-			return cutInside, r.Cause == history.Cut
+			return cutInside, r.Cause == history.TooLarge
 		}
-		return "", r.Cause == history.Cut
+		return "", r.Cause == history.TooLarge
 	},
 	message: func(s *subject) string {
 		x := &s.sample.Exchange

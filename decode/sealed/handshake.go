@@ -173,7 +173,7 @@ func readHandshake12(records []tlsrecord.Record) (h handshake, ok bool) {
 			}
 			continue
 		}
-		d := direction(r.ToServer)
+		d := directionIndex(r.ToServer)
 		if seen[d] {
 			continue
 		}
@@ -280,7 +280,7 @@ func readMidstream(records []tlsrecord.Record) (h handshake, ok bool) {
 	var last [2]*tlsrecord.Record
 	for i := range records {
 		r := &records[i]
-		d := direction(r.ToServer)
+		d := directionIndex(r.ToServer)
 		if last[d] == nil || last[d].Kind != tlsrecord.AlertRecord {
 			last[d] = r
 		}
@@ -320,7 +320,7 @@ func isFinished(n int, hashes []int) (overhead, bool) {
 	return overhead{}, false
 }
 
-func direction(toServer bool) int {
+func directionIndex(toServer bool) int {
 	if toServer {
 		return 0
 	}

@@ -54,7 +54,7 @@ type messageJoiner struct {
 }
 
 func (r *messageJoiner) record(rec *tlsrecord.Record) {
-	d := direction(rec.ToServer)
+	d := directionIndex(rec.ToServer)
 	over := r.over[d]
 	size := over.size(rec.Size)
 	// A short snapshot length cuts headers in the packet of the record before. Lost bytes are

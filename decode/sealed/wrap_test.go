@@ -141,7 +141,7 @@ func (w *wrapping) content(toServer bool, n int) int {
 		n += w.mac
 		n += blockSize - n%blockSize
 	}
-	return n + w.over[direction(toServer)]
+	return n + w.over[directionIndex(toServer)]
 }
 
 const most = 1 << 14
@@ -239,7 +239,7 @@ func (w *writer) frames(v *conversation) {
 		return // the host that resets a plaintext connection need not have the keys
 	}
 	if w.w.tls13 {
-		w.record(23, e.By == reassembly.ToBroker, 2+w.w.over[direction(e.By == reassembly.ToBroker)], e.At)
+		w.record(23, e.By == reassembly.ToBroker, 2+w.w.over[directionIndex(e.By == reassembly.ToBroker)], e.At)
 		return
 	}
 	w.record(21, e.By == reassembly.ToBroker, w.w.content(e.By == reassembly.ToBroker, 2), e.At)

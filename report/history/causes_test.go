@@ -180,7 +180,7 @@ func TestTooLarge(t *testing.T) {
 	p.send(s, keyProduce, 9, closed, soon, func(x *decode.Exchange) { x.Partial, x.Size = true, 200<<20 })
 	p.end(s, 1)
 	p.send(p.connect(), keyApiVersions, 3, answered, soon)
-	p.expect(Cut)
+	p.expect(TooLarge)
 }
 
 // TestASessionWhoseEndIsKnown: the broker closes on the first request at its end or later.
@@ -243,7 +243,7 @@ func TestOnlyLargeRequestsAreRefused(t *testing.T) {
 		sizes    []int64
 		want     Cause
 	}{
-		"all large":           {100, []int64{largeRequest, largeRequest + 1}, Cut},
+		"all large":           {100, []int64{largeRequest, largeRequest + 1}, TooLarge},
 		"one is small":        {100, []int64{largeRequest, 200}, Dropped},
 		"both are small":      {100, []int64{largeRequest - 1, largeRequest - 1}, Dropped},
 		"as large as answers": {largeRequest, []int64{largeRequest, largeRequest + 1}, Dropped},

@@ -244,7 +244,7 @@ func (v *view) judge(k *Suspect) Ruling {
 	case v.othersUseSASL(k):
 		return Ruling{Cause: NoSASL, Certain: true}
 	case v.tooLarge(k) && !v.hasOutageSigns(k):
-		return Ruling{Cause: Cut, Certain: x.Partial}
+		return Ruling{Cause: TooLarge, Certain: x.Partial}
 	}
 	return v.notServed(k)
 }

@@ -82,7 +82,7 @@ func TestASmallRequestIsCutAgain(t *testing.T) {
 		size  int64
 		times int
 		want  Cause
-	}{{2000, 1, Unexplained}, {2000, 2, Cut}, {largeRequest, 1, Cut}} {
+	}{{2000, 1, Unexplained}, {2000, 2, TooLarge}, {largeRequest, 1, TooLarge}} {
 		p := newPlay(t)
 		for range c.times {
 			s := p.connect()

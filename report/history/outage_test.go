@@ -248,7 +248,7 @@ func TestTooLargeOrAway(t *testing.T) {
 		around func(p *play, s uint32)
 		want   Cause
 	}{
-		"it stays": {func(p *play, s uint32) { p.end(s, 1) }, Cut},
+		"it stays": {func(p *play, s uint32) { p.end(s, 1) }, TooLarge},
 		"it is restarted: connections end together": {func(p *play, s uint32) {
 			idle := p.connect()
 			p.send(idle, keyApiVersions, 3, answered, 0)

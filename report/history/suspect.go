@@ -40,8 +40,8 @@ const (
 	Away
 	// SessionOver: the SASL session had expired.
 	SessionOver
-	// Cut: the broker ended the connection inside the request.
-	Cut
+	// TooLarge: the broker ended the connection inside the request.
+	TooLarge
 	// Unsupported: error 35 inside the advertised range.
 	Unsupported
 	// Fallback: the same, and the client continued in another way, as designed.
@@ -273,7 +273,7 @@ func (s *Suspect) SessionAge() (age, lifetime time.Duration) {
 // causeNames are the names of the causes, for tests and debugging.
 var causeNames = [...]string{
 	Unexplained: "unexplained", Behind: "behind", Expected: "expected", Outside: "outside", Refused: "refused", Dropped: "dropped",
-	NoSASL: "no SASL", Authentication: "authentication", NotKafka: "not Kafka", Foreign: "foreign", Away: "away", SessionOver: "session over", Cut: "cut",
+	NoSASL: "no SASL", Authentication: "authentication", NotKafka: "not Kafka", Foreign: "foreign", Away: "away", SessionOver: "session over", TooLarge: "too large",
 	Unsupported: "unsupported", Fallback: "fallback", Downgraded: "downgraded",
 }
 
