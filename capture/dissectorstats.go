@@ -66,13 +66,13 @@ const (
 
 // protocolNames are the names of unsupported protocols that can carry TCP.
 var protocolNames = map[Protocol]string{
-	{ProtocolEtherType, 0x22f3}: "TRILL", {ProtocolEtherType, 0x8903}: "FabricPath", {ProtocolEtherType, 0x88b5}: "experimental",
+	{ProtocolEtherType, 0x8903}: "FabricPath", {ProtocolEtherType, 0x88b5}: "experimental",
 	{ProtocolEtherType, 0x876b}: "TCP/IP compression", {ProtocolEtherType, 0x8847}: "MPLS", {ProtocolEtherType, 0x9003}: "vendor's CPU tag",
 	{ProtocolPPP, 0x002d}: "Van Jacobson compressed TCP/IP", {ProtocolPPP, 0x002f}: "Van Jacobson uncompressed TCP/IP",
 	{ProtocolPPP, 0x0031}: "bridging", {ProtocolPPP, 0x0053}: "encrypted", {ProtocolPPP, 0x00fb}: "compressed", {ProtocolPPP, 0x00fd}: "compressed",
 }
 
-// String returns the protocol with its number: "EtherType 0x22f3 (TRILL)".
+// String returns the protocol with its number: "EtherType 0x88b5 (experimental)".
 func (p Protocol) String() string {
 	var text string
 	switch p.Kind {

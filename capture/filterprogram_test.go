@@ -91,7 +91,7 @@ func (f *Filter) netExpression(what func(netip.Prefix) bool) string {
 var unchecked = struct {
 	types, protocols, ports, sources []uint32
 }{
-	types:     []uint32{0x6558, 0x6559, 0x880b, 0x8847, 0x8848, 0x8864, 0x88e5, 0x88e7, 0x8903, 0x8909, 0x8926, 0x893f, 0x894f},
+	types:     []uint32{0x22f3, 0x6558, 0x6559, 0x880b, 0x8847, 0x8848, 0x8864, 0x88e5, 0x88e7, 0x8903, 0x8909, 0x8926, 0x892f, 0x893f, 0x894f},
 	protocols: []uint32{4, 41, 47, 51, 97, 115, 137},
 	ports:     []uint32{1701, 2152, 3544, 4341, 4754, 4789, 4790, 5247, 6080, 6081, 6635, 8472, 37008},
 	sources:   []uint32{1701, 2152, 3544, 5247},

@@ -50,6 +50,14 @@ const (
 	// LinkTypeIPoIB is IP over InfiniBand with a pseudo header.
 	LinkTypeIPoIB LinkType = 242
 	// LinkType80211 is 802.11, also after the radio headers radiotap, Prism, AVS and PPI.
+	// LinkTypeATM is LLC as in AAL5 (RFC 2684); LinkTypeENC is OpenBSD's enc(4), the inside of IPsec.
+	LinkTypeTokenRing    LinkType = 6
+	LinkTypeFDDI         LinkType = 10
+	LinkTypeATM          LinkType = 100
+	LinkTypeENC          LinkType = 109
+	LinkTypeFibreChannel LinkType = 122
+	LinkTypeSunATM       LinkType = 123
+
 	LinkType80211    LinkType = 105
 	LinkTypeRadiotap LinkType = 127
 	LinkTypePrism    LinkType = 119
@@ -75,6 +83,8 @@ const (
 	etherTypePPP        = 0x880b
 	etherTypePBB        = 0x88e7 // IEEE 802.1ah
 	etherTypeMACsec     = 0x88e5 // IEEE 802.1AE
+	etherTypeTRILL      = 0x22f3 // RFC 6325
+	etherTypeHSR        = 0x892f // IEC 62439-3
 	etherTypeFabricPath = 0x8903
 	etherTypeVNTag      = 0x8926
 	etherTypeETag       = 0x893f // IEEE 802.1BR 7

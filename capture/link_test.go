@@ -78,7 +78,7 @@ func linkRefused() []refusedCase {
 		{name: "ethernet header not captured", link: eth, data: ethernetOf(etherTypeIPv4, nil)[:13], length: 60, reason: "link-layer header: cut off by the snapshot length"},
 		{name: "arp", link: eth, data: ethernetOf(0x0806, make([]byte, 28))},
 		{name: "type between length and type", link: eth, data: ethernetOf(1501, ip4), reason: "EtherType 0x05dd: not supported"},
-		{name: "a type without a name", link: eth, data: ethernetOf(0x22f3, ip4), reason: "EtherType 0x22f3 (TRILL): not supported"},
+		{name: "a type without a name", link: eth, data: ethernetOf(0x88b5, ip4), reason: "EtherType 0x88b5 (experimental): not supported"},
 		{name: "spanning tree", link: eth, data: ethernetOf(38, append([]byte{0x42, 0x42, 3}, make([]byte, 43)...))},
 		{name: "cisco snap", link: eth, data: ethernetOf(40, append([]byte{0xaa, 0xaa, 3, 0, 0, 0x0c, 0x20, 0}, make([]byte, 32)...))},
 		{name: "802.3 length ends before the snap type", link: eth, data: ethernetOf(7, snapOf(etherTypeIPv4, ip4)), reason: "link-layer header: longer than the packet"},

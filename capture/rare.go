@@ -21,6 +21,25 @@ func (c *dissection) metaData() step {
 	return c.tagEnd(size)
 }
 
+// trill parses a TRILL header after its type (RFC 6325 3): version, length of the options, hops and
+// nicknames, then the frame of the host.
+func (c *dissection) trill() step {
+	const head, unit = 6, 4
+	size := head + unit*int(binary.BigEndian.Uint16(c.data)>>6&0x1f)
+	if len(c.data) < size {
+		return c.cut(size)
+	}
+	c.skip(size)
+	return stepEthernet
+}
+
+// addressed skips a header of a fixed size, which holds addresses, keys or nothing of use.
+func (c *dissection) addressed(size int, next step) step {
+	c.hide(0, size)
+	c.skip(size)
+	return next
+}
+
 // fabricPath parses a FabricPath header after its type: tree and time to live, then the frame of
 // the host.
 func (c *dissection) fabricPath() step {

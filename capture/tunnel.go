@@ -217,6 +217,7 @@ const (
 const (
 	greERSPAN  = 0x88be // types I and II
 	greERSPAN3 = 0x22eb
+	greWCCP    = 0x883e // draft-mclaggan-wccp-v2rev1
 )
 
 // gre parses a GRE header of version 0, or of version 1 (PPTP). The key of version 1 is a length
@@ -263,6 +264,11 @@ func (c *dissection) gre() step {
 		return stepERSPAN
 	case greERSPAN3:
 		return stepERSPAN
+	case greWCCP:
+		if len(c.data) >= 4 && c.data[0]&0x3f == 0 { // version 2 has a redirect header: two flags first
+			c.skip(4)
+		}
+		return stepIP
 	}
 	return c.etherType(protocol)
 }

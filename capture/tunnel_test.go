@@ -102,7 +102,7 @@ func tunnelRefused() []refusedCase {
 		{name: "geneve of another version", link: raw, data: inUDP(portGeneve, append([]byte{0x40}, geneveOf(etherTypeBridging, 1, 0, eth4)[1:]...))},
 		{name: "geneve options beyond the packet", link: raw, data: inUDP(portGeneve, geneveOf(etherTypeBridging, 1, 63, nil)[:20]), reason: "Geneve header: longer than the packet"},
 		{name: "geneve header cut", link: raw, data: inUDP(portGeneve, geneveOf(etherTypeBridging, 1, 0, eth4))[:34], reason: "Geneve header: cut off by the snapshot length"},
-		{name: "geneve of something else", link: raw, data: inUDP(portGeneve, geneveOf(0x22f3, 1, 0, eth4)), reason: "EtherType 0x22f3 (TRILL): not supported"},
+		{name: "geneve of something else", link: raw, data: inUDP(portGeneve, geneveOf(0x88b5, 1, 0, eth4)), reason: "EtherType 0x88b5 (experimental): not supported"},
 		{name: "gre short", link: raw, data: inGRE([]byte{0x20, 0, 8, 0}), reason: "GRE header: longer than the packet"},
 		{name: "gre of 3 bytes", link: raw, data: inGRE([]byte{0, 0, 8}), reason: "GRE header: longer than the packet"},
 		{name: "gre of pptp, compressed", link: raw, data: inGRE(append([]byte{0x20, 0x01, 0x88, 0x0b, 0, 40, 0, 1, 0xfd}, ip4...)), reason: "PPP protocol 0x00fd (compressed): not supported"},

@@ -27,6 +27,13 @@ const (
 	LinkIPv6     = 229
 	LinkSLL2     = 276
 
+	LinkTokenRing    = 6
+	LinkFDDI         = 10
+	LinkATM          = 100
+	LinkENC          = 109
+	LinkFibreChannel = 122
+	LinkSunATM       = 123
+
 	LinkPPP        = 9
 	LinkPPPSerial  = 50
 	LinkCiscoHDLC  = 104

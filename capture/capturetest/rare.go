@@ -43,6 +43,15 @@ func rareEncapsulations() []Variant {
 		wrapped("LISP", LISP()),
 		wrapped("Teredo", Teredo()),
 		wrapped("CAPWAP", CAPWAP()),
+		wrapped("FDDI", LLC(LinkFDDI, append([]byte{0x50}, private+private...))),
+		wrapped("Token Ring", LLC(LinkTokenRing, append([]byte{0x10, 0x40}, private+private...))),
+		wrapped("ATM", LLC(LinkATM, nil)),
+		wrapped("SunATM", LLC(LinkSunATM, []byte{2, 0, 0, 100})),
+		wrapped("IP over Fibre Channel", LLC(LinkFibreChannel, append([]byte{0x10, 0, 0, 0}, private+private...))),
+		wrapped("ENC", LinkIP(LinkENC, []byte{0, 0, 0, 2, 0, 0, 0, 9, 0, 0, 0, 0}, []byte{0, 0, 0, 24, 0, 0, 0, 9, 0, 0, 0, 0})),
+		wrapped("HSR", tag(0x89, 0x2f, 0x10, 0x40, 0, 7)),
+		wrapped("TRILL", outerFrame(0x22f3, 0x00, 0x7f, 0, 1, 0, 2, 1, 2, 3, 4)),
+		wrapped("GRE of WCCP", WCCP()),
 		wrapped("802.11", Dot11(false)),
 		wrapped("802.11 QoS", Dot11(true)),
 		wrapped("radiotap", Dot11(true), Radiotap()),
@@ -172,6 +181,14 @@ func MPLSInUDP(label uint32) Tunnel {
 	})
 }
 
+// WCCP puts the IP packet into GRE as a router does that redirects it to a cache
+// (draft-mclaggan-wccp-v2rev1).
+func WCCP() Tunnel {
+	return wrapIP(func(ip []byte) []byte {
+		return between(tunnelA, tunnelB, ip, ProtocolGRE, append([]byte{0, 0, 0x88, 0x3e, 0x80, 51, 0, 1}, ip...))
+	})
+}
+
 // PPTP puts the IP packet into PPP in GRE of version 1 (RFC 2637).
 func PPTP() Tunnel {
 	return wrapIP(func(ip []byte) []byte {
@@ -267,6 +284,12 @@ func LinkIP(link uint32, header4, header6 []byte) Tunnel {
 		}
 		return slices.Concat(header4, ip)
 	}))
+}
+
+// LLC gives the IP packet another link type, with a header before LLC and SNAP.
+func LLC(link uint32, header []byte) Tunnel {
+	snap := append(slices.Clone(header), 0xaa, 0xaa, 3, 0, 0, 0)
+	return LinkIP(link, append(slices.Clone(snap), 8, 0), append(snap, 0x86, 0xdd))
 }
 
 // PPP gives the IP packet a link type of PPP. before are the bytes before the protocol number.
