@@ -2,6 +2,7 @@ package reassembly
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
@@ -152,9 +153,10 @@ func (c *conn) noteGreeting(p []byte) bool {
 		return true
 	}
 	spoke := foreignGreeting(p)
-	if spoke == "" {
+	if spoke == "" && c.mayAnswer(p) {
 		return false
 	}
+	spoke = cmp.Or(spoke, SpokeUnknown)
 	c.odd().Spoke = spoke
 	switch spoke {
 	case SpokeTLS:
@@ -165,6 +167,17 @@ func (c *conn) noteGreeting(p []byte) bool {
 		c.odd().Greeting = bytes.Clone(p[:min(len(p), maxGreeting)])
 	}
 	return true
+}
+
+// mayAnswer reports whether p may begin a response to a request of this connection. An echo begins
+// with the request itself.
+func (c *conn) mayAnswer(p []byte) bool {
+	if c.dialogue.handler == nil || len(p) < sizeBytes+wantBytes {
+		return true
+	}
+	size := int64(binary.BigEndian.Uint32(p))
+	_, ok := c.dialogue.handler.Want(ToClient, size, clip(p[sizeBytes:], size))
+	return ok
 }
 
 // endGreeting determines the protocol from the whole greeting, and cuts text to its first line.

@@ -105,6 +105,14 @@ func TestKafkaToSomethingElse(t *testing.T) {
 			c.Send(capturetest.ToClient, []byte("220 mail ESMTP\r\n"))
 			c.Exchange(request(3, 1, 1, 20), []byte("500 what\r\n"))
 		}, SpokeSMTP, "220 mail ESMTP", 1, Kafka},
+		"an echo": {func(c *capturetest.Conversation) {
+			c.Exchange(request(18, 3, 1, 20), request(18, 3, 1, 20))
+		}, SpokeUnknown, string(request(18, 3, 1, 20)), 1, Kafka},
+		"an echo, byte by byte": {func(c *capturetest.Conversation) {
+			c.Send(capturetest.ToBroker, request(18, 3, 1, 20))
+			c.MSS = 1
+			c.Send(capturetest.ToClient, request(18, 3, 1, 20))
+		}, SpokeUnknown, string(request(18, 3, 1, 20)), 1, Kafka},
 		"a broker answers": {func(c *capturetest.Conversation) {
 			c.Exchange(request(3, 1, 1, 20), response(1, 20))
 		}, "", "", 1, Kafka},

@@ -67,8 +67,11 @@ func (v *voice) Want(d Direction, size int64, head []byte) (int, bool) {
 	if d == ToBroker {
 		return 64, size >= 8 && binary.BigEndian.Uint16(head) <= 90
 	}
-	return 4, size < maxMessage
+	return 4, size < maxMessage && (len(head) < 4 || binary.BigEndian.Uint32(head) != echoed)
 }
+
+// echoed are key and version of ApiVersions v3, in the place of a correlation id: an echo.
+const echoed = 18<<16 | 3
 
 func (v *voice) Expect(_ int64, head []byte) { v.id = clientIDOf(head) }
 
