@@ -143,7 +143,8 @@ type period struct {
 
 // turnedAwayIn returns two connections that were turned away in a period. Their version is
 // answered, or an older connection was served, and they began as clients do that negotiate. Clients
-// that do not negotiate may use several versions that the broker does not support.
+// that do not negotiate may use several versions that the broker does not support. So may those
+// whose ApiVersions is above what the address advertises.
 func (v *view) turnedAwayIn(p period) (found [2]*stream) {
 	from, _ := slices.BinarySearchFunc(v.culprits, p.from+1, bySent)
 	for _, o := range v.culprits[from:] {
@@ -152,7 +153,7 @@ func (v *view) turnedAwayIn(p period) (found [2]*stream) {
 		case x.Request.Time >= p.to:
 			return found
 		case o.stream.answered.Time > 0 || o.stream == found[0]:
-		case !o.isExonerated && (!p.lived || !IsPreface(x.Key) || version{x.Key, x.Version} == p.version):
+		case !o.isExonerated && (!p.lived || !IsPreface(x.Key) || version{x.Key, x.Version} == p.version || v.isAboveMax(x)):
 		case found[0] == nil:
 			found[0] = o.stream
 		default:
@@ -194,10 +195,21 @@ func (v *view) answersHigher(k *Suspect) bool {
 // isBelowMin reports whether an ApiVersions request is below the range of ApiVersions that the
 // address advertised in the same life. Amazon MSK Serverless advertises v2 to v3.
 func (v *view) isBelowMin(x *decode.Exchange) bool {
+	return v.advertises(x, func(r decode.Range) bool { return x.Version < r.Min })
+}
+
+// isAboveMax reports whether it is above that range. Proxies close on such a request.
+func (v *view) isAboveMax(x *decode.Exchange) bool {
+	return v.advertises(x, func(r decode.Range) bool { return x.Version > r.Max })
+}
+
+// advertises reports whether x is an ApiVersions request, and the address advertised a range of
+// ApiVersions like that in the same life.
+func (v *view) advertises(x *decode.Exchange, like func(decode.Range) bool) bool {
 	from, to := v.life(x.Request.Time)
 	return x.Key == keyApiVersions && slices.ContainsFunc(v.adverts, func(a advert) bool {
 		r, ok := a.ranges.Find(keyApiVersions)
-		return ok && x.Version < r.Min && isIn(from, to)(a)
+		return ok && like(r) && isIn(from, to)(a)
 	})
 }
 

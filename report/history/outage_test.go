@@ -494,6 +494,7 @@ func TestApiVersionsOfNewConnectionsAlone(t *testing.T) {
 		"advertised":                     {table, []int16{4, 4, 4}, false, Away},
 		"advertised, once":               {table, []int16{4}, false, Away},
 		"not advertised":                 {table, []int16{5, 5, 5}, false, Refused},
+		"not advertised, two versions":   {table, []int16{5, 6, 5, 6, 5, 6}, false, Refused},
 		"not advertised, and v0 as well": {table, []int16{5, 0, 5}, false, Away},
 		"advertised, and others connect": {table, []int16{4, 4, 4}, true, Refused},
 		"no table with ApiVersions":      {playTable, []int16{4, 4, 4}, false, Refused},
