@@ -252,14 +252,24 @@ func (v *view) judge(k *Suspect) Ruling {
 // outside reports whether a request is outside the borrowed range, and that range holds. The
 // address must have advertised it in the same life, and answered nothing outside it. A request that
 // waited must be refused again, and so must one on a connection from before the capture if the
-// range came later: the connection may have been to another broker. One that is alone
+// range came later: the connection may have been to another broker. It is as good if the same client
+// is refused the version on a connection with a range of its own. One that is alone
 // (Exchange.IsLone) must be refused again too.
 func (v *view) outside(k *Suspect) bool {
 	x := &k.Exchange
 	isWeak := hasWaited(x) || x.IsLone || k.stream.midstream && !slices.ContainsFunc(v.adverts, func(a advert) bool {
 		return a.from.Before(x.Request) && same(a.ranges, x.Ranges)
 	})
-	return x.Verdict.IsOutside() && v.holds(x) && (!isWeak || v.refusedAgain(k))
+	return x.Verdict.IsOutside() && v.holds(x) && (!isWeak || v.refusedAgain(k) || !x.IsLone && v.offendsAgain(k))
+}
+
+// offendsAgain reports whether the client of k was refused the version in the same life on another
+// connection, outside the range that it had asked for there.
+func (v *view) offendsAgain(k *Suspect) bool {
+	from, to := v.life(k.Exchange.Request.Time)
+	return slices.ContainsFunc(v.streams, func(s *stream) bool {
+		return s.offended && s.offense == k.version() && s.client == k.stream.client && from < s.first.Time && s.first.Time <= to
+	})
 }
 
 // holds reports whether the borrowed table of x holds for it.

@@ -108,12 +108,15 @@ func TestALaterRangeOnAConnectionFromBefore(t *testing.T) {
 	for _, c := range []struct {
 		midstream, isLater bool
 		times              int
+		own                int16 // version of a later request outside its own range
 		want               Cause
 	}{
-		{true, true, 1, Unexplained},
-		{true, true, 2, Outside},
-		{true, false, 1, Outside},
-		{false, true, 1, Outside},
+		{true, true, 1, -1, Unexplained},
+		{true, true, 1, 2, Outside},
+		{true, true, 1, 3, Unexplained},
+		{true, true, 2, -1, Outside},
+		{true, false, 1, -1, Outside},
+		{false, true, 1, -1, Outside},
 	} {
 		p := newPlay(t)
 		if !c.isLater {
@@ -126,7 +129,11 @@ func TestALaterRangeOnAConnectionFromBefore(t *testing.T) {
 			p.now += time.Second
 			p.send(p.connect(), keyMetadata, 12, answered, soon)
 		}
-		p.advertise(p.connect(), table)
+		s := p.connect()
+		p.advertise(s, table)
+		if c.own >= 0 {
+			p.send(s, keyFetch, c.own, closed, soon, func(x *decode.Exchange) { x.Verdict, x.Ranges = decode.BelowMin, table })
+		}
 		p.expect(slices.Repeat([]Cause{c.want}, c.times)...)
 	}
 }

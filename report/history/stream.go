@@ -81,8 +81,10 @@ type stream struct {
 	outlived bool
 	// culprit is the first request that the broker did not serve.
 	culprit *Suspect
-	// offended: an unanswered request has a version that is known to be refused.
+	// offended: an unanswered request has a version that is known to be refused. offense is that of
+	// one outside the range of its own connection.
 	offended bool
+	offense  version
 	// The following fields are set when the connection is over.
 	ended     capture.Position
 	endedBy   reassembly.Direction
@@ -253,7 +255,9 @@ func (s *stream) isRenewed() bool { return s.authenticated.Time > s.began }
 func (s *stream) offend(x *decode.Exchange) {
 	if endedByBroker(x) || x.Outcome == decode.Left {
 		_, phantom := PhantomMin(x)
-		s.offended = s.offended || x.Verdict.IsOutside() || phantom
+		if s.offended = s.offended || x.Verdict.IsOutside() || phantom; x.Verdict.IsOutside() {
+			s.offense = version{x.Key, x.Version}
+		}
 	}
 }
 
