@@ -82,7 +82,8 @@ func ends(s *capture.Segment) (from, to netip.AddrPort) {
 }
 
 const (
-	// maxAsked bounds the connections that wait for their lookup. Others are not looked up.
+	// maxAsked bounds the connections that wait for their lookup. Others are not looked up, and the report
+	// names no process for them.
 	maxAsked = 1024
 	// askedWait is how long the end of a capture waits for lookups.
 	askedWait = 500 * time.Millisecond

@@ -176,7 +176,8 @@ type localPackets struct {
 	lookUp func(index uint32) bool
 }
 
-// maxLocal bounds the cached interfaces: 1,000 containers have about 2,000, each of 8 bytes.
+// maxLocal bounds the cached interfaces: 1,000 containers have about 2,000, each of 8 bytes. Further
+// ones are looked up for each packet.
 const maxLocal = 4096
 
 func newLocalPackets() *localPackets { return &localPackets{map[uint32]bool{}, isLocalInterface} }
@@ -201,9 +202,11 @@ func (l *localPackets) pick(p *capture.Packet) bool {
 	}
 	index := binary.BigEndian.Uint32(p.Data[indexAt:])
 	is, known := l.isLocal[index]
-	if !known && len(l.isLocal) < maxLocal {
+	if !known {
 		is = l.lookUp(index)
-		l.isLocal[index] = is
+		if len(l.isLocal) < maxLocal {
+			l.isLocal[index] = is
+		}
 	}
 	return is
 }

@@ -37,9 +37,11 @@ func TestLocalPackets(t *testing.T) {
 	if asked != 3 {
 		t.Errorf("asked %d times for 3 interfaces", asked)
 	}
+	l.lookUp = func(uint32) bool { return true }
 	for i := range uint32(2 * maxLocal) {
-		p := onInterface(10 + i)
-		l.pick(&p)
+		if p := onInterface(10 + i); !l.pick(&p) {
+			t.Fatalf("the packet of interface %d is not picked", 10+i)
+		}
 	}
 	if len(l.isLocal) != maxLocal {
 		t.Errorf("%d interfaces are kept, at most %d may be", len(l.isLocal), maxLocal)

@@ -293,7 +293,8 @@ func (b *brokerRecord) use(x *decode.Exchange) bool {
 	return false
 }
 
-// maxBehind bounds the further addresses of one broker. A service with many pods may have more.
+// maxBehind bounds the further addresses of one broker. A service with many pods may have more;
+// further ones are not listed.
 const maxBehind = 8
 
 // addressRecord has the facts about any address of connections.

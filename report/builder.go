@@ -180,7 +180,7 @@ func (b *Builder) Report() *model.Report {
 		Timeline: b.timeline.snapshot(b.findings.verdicts(&decided)),
 	}
 	r.Brokers = append(b.brokers.finish(hit, r.Captures, b.opt.Hosts), b.findings.inferredBrokers()...)
-	r.Nodes, r.Connections = b.clusters.finish(hit, b.brokers.isCaptured), b.shared.finish()
+	r.Nodes, r.Connections = b.clusters.finish(hit, b.brokers.isCaptured), b.shared.finish(hit)
 	if b.target != nil {
 		r.Target = b.target.finish(hit)
 	}
@@ -188,6 +188,7 @@ func (b *Builder) Report() *model.Report {
 		r.Supplied = &model.Supplied{Name: s.Name, Release: s.Release(), File: s.File, Source: s.Table.Source, Notes: append([]string{}, s.Notes...)}
 	}
 	hit.add(b.input.LimitsHit)
+	hit.add(hits{"remembered_connections": b.coverage.evicted + b.findings.evicted})
 	r.Quality = b.coverage.finish(r.Captures, b.input.UnparsedPackets)
 	r.Quality.Interrupted = b.input.Interrupted
 	r.Quality.DisbelievedSegments = b.input.DisbelievedSegments

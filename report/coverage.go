@@ -18,6 +18,8 @@ type coverage struct {
 	unknown, encrypted, undecided uint64
 	// offenders are connections with a request outside its range.
 	offenders map[uint32]struct{}
+	// evicted counts connections that remember evicted.
+	evicted uint64
 }
 
 func newCoverage() coverage { return coverage{offenders: map[uint32]struct{}{}} }
@@ -42,7 +44,7 @@ func (c *coverage) exchange(x *decode.Exchange) {
 			s.DroppedInRange++
 		}
 	default:
-		remember(c.offenders, x.Stream, struct{}{})
+		c.evicted += remember(c.offenders, x.Stream, struct{}{})
 	}
 	s.RequestsChecked++
 	switch x.Evidence {
@@ -57,6 +59,7 @@ func (c *coverage) exchange(x *decode.Exchange) {
 
 func (v *coverage) connection(c *decode.Connection) {
 	q, odd := &v.quality, c.Odd()
+	delete(v.offenders, c.Stream)
 	v.summary.Streams++
 	switch c.Protocol {
 	case reassembly.Kafka:
@@ -119,12 +122,16 @@ func (c *coverage) finish(captures []model.Capture, unparsed []model.Count) mode
 }
 
 // maxRemembered bounds the connections in a map. They are needed until the connection ends, mostly
-// within milliseconds: 4,096 of some 20 bytes. When it is reached, all are evicted.
+// within milliseconds: 4,096 of some 20 bytes. When it is reached, all are evicted, and count as
+// "remembered_connections".
 const maxRemembered = 4096
 
-func remember[V any](streams map[uint32]V, stream uint32, v V) {
-	if len(streams) >= maxRemembered {
+// remember keeps v for a connection, and returns how many others it evicted.
+func remember[V any](streams map[uint32]V, stream uint32, v V) (evicted uint64) {
+	if _, known := streams[stream]; !known && len(streams) >= maxRemembered {
+		evicted = uint64(len(streams))
 		clear(streams)
 	}
 	streams[stream] = v
+	return evicted
 }

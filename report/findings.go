@@ -25,11 +25,20 @@ type known struct {
 	target *targetCheck // nil for none
 }
 
+// facts are all that rules may ask beyond what is in front of them.
+type facts struct {
+	known known
+	// history decides about requests that were not served. sealed analyzes TLS connections without
+	// a key.
+	history *history.Book
+	sealed  *sealed.Book
+}
+
 // findings collects the results of the rules in groups of equal findings. It also collects
 // everything that can only be decided at the end: requests that were not served, departures, and
 // requests inside TLS.
 type findings struct {
-	known     known
+	facts
 	issues    *knownissues.Catalogue
 	evidence  *evidence.Collector // nil for none
 	isWatch   bool
@@ -38,24 +47,27 @@ type findings struct {
 
 	groups   groups
 	bulletin bulletin
-	// history decides about requests that were not served. sealed analyzes TLS connections without
-	// a key. departures are the connections on which clients did not start their work.
-	history    *history.Book
-	sealed     *sealed.Book
+	// departures are the connections on which clients did not start their work.
 	departures []departure
 	// departed counts departures beyond the limit. They were decided at once.
 	departed uint64
 	// claims are the ids under which evidence keeps packets without a decision so far. numbered
 	// counts the ids.
-	claims   map[findingKey]evidence.ID
-	numbered evidence.ID
+	// unclaimed counts what had no id at the limit.
+	claims    map[findingKey]evidence.ID
+	numbered  evidence.ID
+	unclaimed uint64
 	// onExchange and onConnection are the indexes of the rules about exchanges and connections.
+	// sealedRule and targetRule are those of the rules about requests inside TLS and on the target.
 	onExchange, onConnection []int
+	sealedRule, targetRule   int
 	// early are connections with a request before the ApiVersions response.
 	early map[uint32]struct{}
 	// silent are the latest requests without a response that are in a finding, by connection. The
 	// end of the connection may be the broker's answer.
 	silent map[uint32]silentRequest
+	// evicted counts connections that remember evicted.
+	evicted uint64
 }
 
 // silentRequest is a Produce request with acks=0, and the key of its finding.
@@ -73,11 +85,17 @@ const (
 
 func (f *findings) init(opt *Options, k known) {
 	*f = findings{
-		known: k, issues: opt.KnownIssues, evidence: opt.Evidence, isWatch: opt.Watch, target: opt.Target, processAt: opt.ProcessAt,
+		facts: facts{known: k}, issues: opt.KnownIssues, evidence: opt.Evidence, isWatch: opt.Watch, target: opt.Target, processAt: opt.ProcessAt,
 		claims: map[findingKey]evidence.ID{}, early: map[uint32]struct{}{}, silent: map[uint32]silentRequest{},
 		bulletin: bulletin{late: map[findingKey]lateNews{}},
 	}
 	for i := range rules {
+		if rules[i].sealed {
+			f.sealedRule = i
+		}
+		if rules[i].target {
+			f.targetRule = i
+		}
 		if rules[i].exchange != nil {
 			f.onExchange = append(f.onExchange, i)
 		}
@@ -97,7 +115,7 @@ func (f *findings) init(opt *Options, k known) {
 func (f *findings) exchange(x *decode.Exchange) int {
 	isSuspect := f.history.Exchange(x)
 	if x.BeforeNegotiation && x.Key != apiVersionsKey {
-		remember(f.early, x.Stream, struct{}{})
+		f.evicted += remember(f.early, x.Stream, struct{}{})
 	}
 	fired := noRule
 	if isSuspect {
@@ -115,7 +133,7 @@ func (f *findings) exchange(x *decode.Exchange) int {
 		if detail, ok := rules[i].exchange(x); ok {
 			f.addExchange(i, detail, x)
 			if x.Outcome == decode.NoneExpected {
-				remember(f.silent, x.Stream, silentRequest{exchangeKey(i, detail, x), x.Request})
+				f.evicted += remember(f.silent, x.Stream, silentRequest{exchangeKey(i, detail, x), x.Request})
 			}
 			if fired < 0 || rules[i].Severity > rules[fired].Severity {
 				fired = i
@@ -131,7 +149,7 @@ func (f *findings) onTarget(x *decode.Exchange, on fate, why reason) int {
 	if on < likely {
 		return noRule
 	}
-	key := exchangeKey(targetIndex, string(why), x)
+	key := exchangeKey(f.targetRule, string(why), x)
 	key.broker = decode.Endpoint{} // the finding is about the target, for any broker of the request
 	g := f.find(key)
 	g.addExchange(x)
@@ -139,7 +157,7 @@ func (f *findings) onTarget(x *decode.Exchange, on fate, why reason) int {
 		f.evidence.Exchange(g.ids[0], x)
 	}
 	if on == certain {
-		return targetIndex
+		return f.targetRule
 	}
 	return noRule
 }
@@ -245,9 +263,6 @@ func (f *findings) addConnection(rule int, detail string, c *decode.Connection) 
 	}
 	g := f.find(key)
 	g.count++
-	if g.greeting == "" && rules[rule].Code == notKafkaRule.Code {
-		g.greeting = greetingText(c.Odd().Greeting)
-	}
 	g.bytes += c.Odd().Missing
 	g.gaps += c.Odd().Gaps
 	if key.hasClient {
@@ -260,8 +275,8 @@ func (f *findings) addConnection(rule int, detail string, c *decode.Connection) 
 			g.libraries.add(l)
 		}
 	}
-	if rules[rule].Code == prefaceRule.Code {
-		o.prefaces = prefacesOf(c)
+	if rules[rule].describe != nil {
+		rules[rule].describe(g, &o, c)
 	}
 	g.keep(o)
 	if rules[rule].explains {
@@ -298,7 +313,8 @@ func tlsSession(info *tlsrecord.Info) *model.TLSSession {
 	return t
 }
 
-func (f *findings) facts(g *group) (facts addressFacts) {
+// about returns the facts about the address of g.
+func (f *facts) about(g *group) (facts addressFacts) {
 	if at := f.known.at(g.key.broker); at != nil {
 		facts = at.facts
 	}
@@ -308,7 +324,7 @@ func (f *findings) facts(g *group) (facts addressFacts) {
 
 // gotThrough reports whether a client of g completed a TLS handshake with the broker, or got a
 // plaintext answer; isLater: after the first occurrence.
-func (f *findings) gotThrough(g *group, isLater bool) bool {
+func (f *facts) gotThrough(g *group, isLater bool) bool {
 	at := f.known.at(g.key.broker)
 	return at != nil && slices.ContainsFunc(g.first, func(o occurrence) bool {
 		latest, ok := at.through[o.client.Addr()]
@@ -317,14 +333,14 @@ func (f *findings) gotThrough(g *group, isLater bool) bool {
 }
 
 // askedMore reports whether the client of g was answered more than ApiVersions.
-func (f *findings) askedMore(g *group) bool {
+func (f *facts) askedMore(g *group) bool {
 	return slices.ContainsFunc(g.addresses.list, func(a netip.Addr) bool {
 		return f.history.AskedMore(g.key.clientID, a, g.key.broker.Domain)
 	})
 }
 
 // served reports whether the broker served the client of g, on other connections.
-func (f *findings) served(g *group) bool {
+func (f *facts) served(g *group) bool {
 	var clientIDs []string
 	if g.key.hasClientID {
 		clientIDs = []string{g.key.clientID}

@@ -19,8 +19,8 @@ import (
 
 const (
 	// maxCounted bounds the open connections whose requests are counted: 65,536 of some 60 bytes
-	// are 4 MiB. When it is reached, all of them are evicted. They then count twice if another
-	// host also captured them.
+	// are 4 MiB. When it is reached, all of them are evicted, and count as "shared_connections". Their
+	// earlier requests then count twice if another host also captured them.
 	maxCounted = 1 << 16
 	// maxClusters bounds the sets of brokers in Metadata responses: 1,024 sets of mostly some
 	// dozen brokers. A set changes when a broker joins or leaves. Further sets count as
@@ -36,6 +36,8 @@ type sharedConnections struct {
 	// limit were dropped. limit is zero while all are kept.
 	kept  map[connectionID]connectionCounts
 	limit connectionID
+	// evicted counts connections beyond maxCounted.
+	evicted uint64
 }
 
 // connectionID is a salted hash of the initial sequence numbers, the hour of the first packet and
@@ -68,6 +70,7 @@ func newSharedConnections() sharedConnections {
 func (s *sharedConnections) exchange(x *decode.Exchange) {
 	c, isCounted := s.counts[x.Stream]
 	if !isCounted && len(s.counts) >= maxCounted {
+		s.evicted += maxCounted
 		clear(s.counts)
 	}
 	c.requests++
@@ -109,8 +112,10 @@ func (s *sharedConnections) sorted() []connectionID {
 	return slices.SortedFunc(maps.Keys(s.kept), connectionID.compare)
 }
 
-// finish returns the connections with the smallest ids; nil for none.
-func (s *sharedConnections) finish() []model.Connection {
+// finish returns the connections with the smallest ids; nil for none. It adds the exceeded limit to
+// hit.
+func (s *sharedConnections) finish(hit hits) []model.Connection {
+	hit.add(hits{"shared_connections": s.evicted})
 	var out []model.Connection
 	for _, id := range s.sorted() {
 		if len(out) == model.MaxConnections {

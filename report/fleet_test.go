@@ -56,7 +56,7 @@ func TestHostsKeepTheSameConnections(t *testing.T) {
 		s.exchange(exchangeOf(1, i, 3, 7))
 		s.connection(connectionOf(i, 1, 9, initialOf(i, i)))
 	}
-	kept := s.finish()
+	kept := s.finish(hits{})
 	if len(kept) != model.MaxConnections || len(s.kept) > 2*model.MaxConnections || len(s.counts) != 0 {
 		t.Fatalf("%d connections, %d kept, %d open", len(kept), len(s.kept), len(s.counts))
 	}
@@ -72,8 +72,9 @@ func TestHostsKeepTheSameConnections(t *testing.T) {
 	for i := range uint32(maxCounted + 9) {
 		s.exchange(exchangeOf(1, i, 3, 7))
 	}
-	if len(s.counts) > maxCounted {
-		t.Errorf("%d open connections are counted", len(s.counts))
+	hit := hits{}
+	if s.finish(hit); len(s.counts) > maxCounted || hit["shared_connections"] != maxCounted {
+		t.Errorf("%d open connections are counted, limits %v", len(s.counts), hit)
 	}
 }
 

@@ -19,7 +19,7 @@ type Rule struct {
 	Documentation model.Documentation
 
 	// severity returns the severity by the whole input; nil if Severity always holds.
-	severity func(g *group, f *findings) model.Severity
+	severity func(g *group, f *facts) model.Severity
 	// groups says which properties findings about suspects share.
 	groups grouping
 	// explains: the finding blames someone, so it says which other causes are ruled out. omits are
@@ -36,11 +36,13 @@ type Rule struct {
 	suspect func(k *history.Suspect, r *history.Ruling) (detail string, fires bool)
 	// departure checks a connection on which the client did not start its work, when the input is
 	// known.
-	departure func(d *departure, f *findings) (detail string, fires bool)
+	departure func(d *departure, f *facts) (detail string, fires bool)
 	// onSight: exchange decides by the verdict only, before the outcome is known.
 	onSight bool
 	// connection checks a connection that is over.
 	connection func(c *decode.Connection, p past) (detail string, fires bool)
+	// describe adds to its group and occurrence what the finding says of c; nil for most.
+	describe func(g *group, o *occurrence, c *decode.Connection)
 	// target: the rule is about Options.Target, and targetCheck decides.
 	target bool
 	// sealed: the rule is about requests inside TLS that was not decrypted, and sealed.Book
@@ -52,7 +54,7 @@ type Rule struct {
 	// replacedBy returns the rule that the whole input supports instead of this one; nil for this
 	// one. drop: another finding reports the same, or the rest of the input withdraws it. It is
 	// nil for most rules.
-	replacedBy func(g *group, f *findings) (instead *Rule, drop bool)
+	replacedBy func(g *group, f *facts) (instead *Rule, drop bool)
 	// message, why and advice return the texts of the finding. They contain no address, client id
 	// or host name.
 	message, why, advice func(s *subject) string

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -135,6 +136,9 @@ var notKafkaRule = Rule{
 	groups:     byClient,
 	suspect:    causedBy(history.NotKafka),
 	connection: func(c *decode.Connection, _ past) (string, bool) { return foreign(c) },
+	describe: func(g *group, _ *occurrence, c *decode.Connection) {
+		g.greeting = cmp.Or(g.greeting, greetingText(c.Odd().Greeting))
+	},
 	message: func(s *subject) string {
 		if s.key.detail != "" {
 			return "the other side does not speak Kafka: " + s.key.detail
@@ -350,14 +354,14 @@ var apiMissingRule = Rule{
 		Wire: "ApiVersions, Metadata or FindCoordinator, their responses, and no further request of the client.",
 		Do:   "Look at the client's log. For InitProducerId set enable.idempotence=false, or use a broker that supports it. For other APIs use a broker or listener that advertises them.",
 	},
-	severity: func(g *group, _ *findings) model.Severity {
+	severity: func(g *group, _ *facts) model.Severity {
 		if g.left > 0 {
 			return model.Warning
 		}
 		return model.Info
 	},
 	explains: true, omits: besideLeaving,
-	departure: func(d *departure, f *findings) (string, bool) {
+	departure: func(d *departure, f *facts) (string, bool) {
 		key, missing := nextNeed(d.ranges, d.stage, d.clientID, d.software)
 		if !missing || d.torn || d.waited || f.servesLately(d) {
 			return "", false

@@ -14,8 +14,8 @@ import (
 
 // unlessTLS is the replacedBy of rules about refused plaintext requests. If the address uses TLS
 // and never plaintext Kafka, TLS is the cause. If it closes on TLS as well, no version is.
-func unlessTLS(g *group, f *findings) (instead *Rule, drop bool) {
-	switch at := f.facts(g); {
+func unlessTLS(g *group, f *facts) (instead *Rule, drop bool) {
+	switch at := f.about(g); {
 	case at.clear:
 	case at.confused:
 		return nil, true
@@ -157,7 +157,7 @@ var apiVersionsRefusedRule = Rule{
 			"Or upgrade the broker or service. If it answers no version, check that the port is a Kafka listener in the clear: a listener that requires TLS does the same (KV2007).",
 	},
 	explains: true,
-	severity: func(g *group, _ *findings) model.Severity {
+	severity: func(g *group, _ *facts) model.Severity {
 		if g.key.detail == otherLayout && g.count < 2 {
 			return model.Warning // the client may have been a health check
 		}
@@ -171,10 +171,10 @@ var apiVersionsRefusedRule = Rule{
 		}
 		return detail, r.Cause == history.Refused && k.Exchange.Key == apiVersionsKey
 	},
-	departure: func(d *departure, f *findings) (string, bool) {
+	departure: func(d *departure, f *facts) (string, bool) {
 		return otherLayout, d.ranges != nil && d.stage == history.Unreadable && !d.asked && d.left && !d.torn && !f.serves(d)
 	},
-	replacedBy: func(g *group, f *findings) (instead *Rule, drop bool) {
+	replacedBy: func(g *group, f *facts) (instead *Rule, drop bool) {
 		if g.key.detail == otherLayout {
 			return nil, false
 		}
@@ -374,7 +374,7 @@ var clientLeftRule = Rule{
 			"If the client is a health check, there is nothing to do.",
 	},
 	explains: true, omits: besideLeaving,
-	severity: func(g *group, f *findings) model.Severity {
+	severity: func(g *group, f *facts) model.Severity {
 		n, isRegular := g.intervals()
 		works := f.history.Works(g.key.broker)
 		switch {
@@ -386,10 +386,10 @@ var clientLeftRule = Rule{
 		}
 		return model.Warning
 	},
-	replacedBy: func(g *group, f *findings) (instead *Rule, drop bool) {
+	replacedBy: func(g *group, f *facts) (instead *Rule, drop bool) {
 		return nil, g.count < closedAgain && f.history.WasAway(g.key.broker, g.first[0].at.Time) // it may not have recovered
 	},
-	departure: func(d *departure, f *findings) (string, bool) {
+	departure: func(d *departure, f *facts) (string, bool) {
 		if d.ranges == nil || d.stage == history.Unreadable || d.asked || !d.left || !d.soon || d.torn {
 			return "", false
 		}
@@ -427,7 +427,7 @@ var clientLeftRule = Rule{
 
 var rangesChangedRule = Rule{
 	Code: "KV2005", Title: "ranges-changed", Severity: model.Warning,
-	severity: func(g *group, f *findings) model.Severity {
+	severity: func(g *group, f *facts) model.Severity {
 		if f.history.Restarted(g.key.broker) {
 			return model.Info
 		}

@@ -22,6 +22,7 @@ var prefaceRule = Rule{
 			"After an unknown preface, kafkavet finds requests in the clear and TLS, within 256 bytes or at the beginning of one of the next 64 segments. Requests need a client id or an answer. TLS must come before the broker's side has answered.",
 		Do: "Nothing, if the broker or the proxy before it expects the preface. A Kafka broker supports no preface: without a proxy that removes it, the broker closes the connection or does not answer.",
 	},
+	describe: func(_ *group, o *occurrence, c *decode.Connection) { o.prefaces = prefacesOf(c) },
 	connection: func(c *decode.Connection, _ past) (string, bool) {
 		hasProblem := slices.ContainsFunc(c.Odd().Prefaces, func(p reassembly.Preface) bool { return p.Problem != "" })
 		if len(c.Odd().Prefaces) == 0 || !isKafkaOrTLS(c) && !hasProblem {

@@ -27,7 +27,7 @@ var sealedRule = Rule{
 		Do: "Confirm it with a TLS key log of one side (--tls-keylog). The report then has the request, its version and the advertised range. The key log must be written while the connections begin.",
 	},
 	sealed: true, explains: true,
-	replacedBy: func(g *group, f *findings) (instead *Rule, drop bool) {
+	replacedBy: func(g *group, f *facts) (instead *Rule, drop bool) {
 		_, refused := f.refusal(g)
 		return nil, !refused
 	},
@@ -166,7 +166,7 @@ func inferredRelease(a *sealed.Answer) string {
 
 // closing records a request inside TLS after which the broker closed. The rule decides later.
 func (f *findings) closing(c *decode.Connection, q *sealed.Request) {
-	key := findingKey{rule: sealedIndex, detail: strconv.Itoa(q.Size), broker: c.Endpoint()}
+	key := findingKey{rule: f.sealedRule, detail: strconv.Itoa(q.Size), broker: c.Endpoint()}
 	g := f.find(key)
 	g.count++
 	if f.evidence != nil {
@@ -174,15 +174,8 @@ func (f *findings) closing(c *decode.Connection, q *sealed.Request) {
 	}
 }
 
-// The indexes of some rules that are not decided by an exchange.
-var sealedIndex, targetIndex, handshakeIndex int
-
-func init() {
-	sealedIndex, targetIndex, handshakeIndex = ruleIndex(sealedRule.Code), ruleIndex(breaksRule.Code), ruleIndex(handshakeFailedRule.Code)
-}
-
 // refusal returns the result of the book for a group of sealedRule.
-func (f *findings) refusal(g *group) (sealed.Refusal, bool) {
+func (f *facts) refusal(g *group) (sealed.Refusal, bool) {
 	size, err := strconv.Atoi(g.key.detail)
 	if err != nil {
 		return sealed.Refusal{}, false
@@ -192,7 +185,7 @@ func (f *findings) refusal(g *group) (sealed.Refusal, bool) {
 
 // concluded returns g, or for a group of sealedRule a copy with the result of the book.
 func (f *findings) concluded(g *group) *group {
-	if g.key.rule != sealedIndex {
+	if !rules[g.key.rule].sealed {
 		return g
 	}
 	r, ok := f.refusal(g)

@@ -70,8 +70,8 @@ var tlsConfusionRule = Rule{
 		}
 		return "", false
 	},
-	replacedBy: func(g *group, f *findings) (instead *Rule, drop bool) {
-		if at := f.facts(g); g.key.detail == tlsClosed && !at.clear && (at.tls || at.deaf || at.mute || g.count < closedAgain) {
+	replacedBy: func(g *group, f *facts) (instead *Rule, drop bool) {
+		if at := f.about(g); g.key.detail == tlsClosed && !at.clear && (at.tls || at.deaf || at.mute || g.count < closedAgain) {
 			return &handshakeFailedRule, false
 		}
 		return nil, false
@@ -167,14 +167,14 @@ var authenticationRule = Rule{
 		}
 		return detail, r.Cause == history.Authentication
 	},
-	replacedBy: func(g *group, _ *findings) (instead *Rule, drop bool) {
+	replacedBy: func(g *group, _ *facts) (instead *Rule, drop bool) {
 		switch g.key.detail {
 		case leftAfterHandshake, leftWithoutJoinGroup, leftAfterChallenge, closedOnTokens:
 			return nil, g.count < 2 // once it may have been stopped
 		}
 		return nil, false
 	},
-	departure: func(d *departure, f *findings) (detail string, fires bool) {
+	departure: func(d *departure, f *facts) (detail string, fires bool) {
 		switch {
 		case d.torn || d.waited || f.serves(d):
 		case d.left && d.stage == saslHandshakeKey:
@@ -368,8 +368,8 @@ const noByte = "no byte came from the other side"
 
 var handshakeFailedRule = Rule{
 	Code: "KV9004", Title: "tls-handshake-failed", Severity: model.Info,
-	severity: func(g *group, f *findings) model.Severity {
-		again := max(f.facts(g).failed, g.count) > 1 || strings.HasPrefix(g.key.detail, alertPrefix)
+	severity: func(g *group, f *facts) model.Severity {
+		again := max(f.about(g).failed, g.count) > 1 || strings.HasPrefix(g.key.detail, alertPrefix)
 		_, isNamed := alertOf(g.key.detail) // a certificate that changed fails from then on
 		if f.gotThrough(g, isNamed && g.count >= closedAgain) || !again || g.key.broker.Addr.Port() == httpsPort {
 			return model.Info

@@ -15,7 +15,7 @@ var (
 
 // breaksForCertain is the replacedBy of breaksRule. The whole input can show that the client only
 // likely breaks, or not at all.
-func breaksForCertain(g *group, f *findings) (instead *Rule, drop bool) {
+func breaksForCertain(g *group, f *facts) (instead *Rule, drop bool) {
 	switch fate := f.known.target.fateOf(g); {
 	case fate < likely:
 		return nil, true
@@ -25,7 +25,7 @@ func breaksForCertain(g *group, f *findings) (instead *Rule, drop bool) {
 	return nil, false
 }
 
-func breaksOnTarget(s model.Severity, replacedBy func(g *group, f *findings) (*Rule, bool)) Rule {
+func breaksOnTarget(s model.Severity, replacedBy func(g *group, f *facts) (*Rule, bool)) Rule {
 	return Rule{
 		Code: "KV4001", Title: "breaks-on-target", Severity: s,
 		Summary: "would be refused by the release named with --target: error where that is certain, warning where it is likely",

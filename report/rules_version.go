@@ -138,7 +138,7 @@ var phantomRule = Rule{
 		return fmt.Sprintf("v%d", lowest), true
 	},
 	explains: true,
-	severity: func(g *group, _ *findings) model.Severity {
+	severity: func(g *group, _ *facts) model.Severity {
 		if _, ok := g.worst(); ok {
 			return model.Error
 		}

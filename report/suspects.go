@@ -24,7 +24,8 @@ func (f *findings) newID() evidence.ID {
 	return f.numbered
 }
 
-// maxClaims bounds the ids of suspects and departures: 4,096 of some 150 bytes.
+// maxClaims bounds the ids of suspects and departures: 4,096 of some 150 bytes. Further ones count as
+// "evidence_occurrences": evidence keeps no packets of them.
 const maxClaims = 4096
 
 // claimKey returns the key of the id that equal suspects share.
@@ -62,6 +63,7 @@ func (f *findings) claimID(key findingKey) (id evidence.ID, ok bool) {
 		return id, true
 	}
 	if len(f.claims) >= maxClaims {
+		f.unclaimed++
 		return 0, false
 	}
 	key.clientID = ownText(key.clientID)
@@ -271,7 +273,7 @@ func (c *collection) joinAlerts() {
 	var closes, alerts []*group
 	for _, g := range c.all {
 		switch {
-		case g.key.rule != handshakeIndex:
+		case rules[g.key.rule].Code != handshakeFailedRule.Code:
 		case strings.HasPrefix(g.key.detail, alertPrefix):
 			alerts = append(alerts, g)
 		case g.key.detail == closedBy(reassembly.ToClient), g.key.detail == closedBy(reassembly.ToBroker):
@@ -350,10 +352,10 @@ func (f *findings) finish(g *group, rule *Rule, severity model.Severity) model.F
 	if rule.explains && severity >= model.Warning {
 		ruledOut, open = explanations(f.explain(g, rule), rule.omits)
 	}
-	facts := f.facts(g)
+	at := f.about(g)
 	out := g.finish(rule, severity, &subject{
 		group: g, tables: f.known.tables(g.key.broker), target: f.target,
-		clear: facts.clear, answers: f.history.Answered(g.key.broker), restarted: f.history.Restarted(g.key.broker), handshakes: facts.tls, shut: facts.shut, isOpen: len(open) > 0, served: func() bool { return f.served(g) },
+		clear: at.clear, answers: f.history.Answered(g.key.broker), restarted: f.history.Restarted(g.key.broker), handshakes: at.tls, shut: at.shut, isOpen: len(open) > 0, served: func() bool { return f.served(g) },
 		mayLackSASL: (g.sample == nil || !g.sample.UsesSASL()) && slices.ContainsFunc(open, func(e model.Explanation) bool { return e.Cause == history.Authentication.String() }),
 		unexplained: func() int {
 			return f.sealed.Unexplained(g.key.broker)

@@ -22,14 +22,14 @@ type ruled struct {
 func (f *findings) ruled(g *group) (rule *Rule, severity model.Severity, drop bool) {
 	rule = &rules[g.key.rule]
 	if rule.replacedBy != nil {
-		instead, drop := rule.replacedBy(g, f)
+		instead, drop := rule.replacedBy(g, &f.facts)
 		if drop {
 			return nil, 0, true
 		}
 		rule = cmp.Or(instead, rule)
 	}
 	if rule.severity != nil {
-		return rule, rule.severity(g, f), false
+		return rule, rule.severity(g, &f.facts), false
 	}
 	return rule, rule.Severity, false
 }
@@ -66,7 +66,7 @@ func (f *findings) report(decided *history.Decisions, dropped uint64, hit hits) 
 	hit.add(hits{"departures": f.departed, "sealed": f.sealed.Dropped})
 	hit.add(f.history.Limits().Hit())
 	if f.evidence != nil {
-		hit.add(hits{"evidence_occurrences": f.evidence.Omitted()})
+		hit.add(hits{"evidence_occurrences": f.evidence.Omitted() + f.unclaimed})
 	}
 	groups, current := f.ruledGroups(decided, dropped)
 	guess := f.releaseGuesser()

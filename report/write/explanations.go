@@ -111,6 +111,7 @@ var limitTexts = map[string]struct{ what, lost string }{
 	"other_addresses":      {"too many addresses that are not known brokers", "what they sent is not listed"},
 	"clusters":             {"too many or too long lists of brokers in Metadata responses", "brokers that were not captured may be missing from the list"},
 	"long_texts":           {"too long client ids or software names", "they were cut" + stillChecked},
+	"shared_connections":   {"too many connections open at once", "a merged report may count their requests twice if another host captured them too" + selectLess},
 	"evidence_occurrences": {"occurrences whose packets were evicted to save memory", "the evidence lacks them; the report has them"},
 
 	"merged_captures":       {"too many captures of the same time", "those beyond the first 64 were not merged by packet time; merge reports of fewer captures"},
@@ -138,6 +139,8 @@ var limitTexts = map[string]struct{ what, lost string }{
 	"huge_segments":     {"segments above the largest size", "what was in them was not checked"},
 	"held_bytes":        {"very long messages", "the rest of them was not read"},
 	"tls_secrets":       {"too many TLS secrets in the key logs", "connections of the oldest were not decrypted; give key logs of the time of the capture alone"},
+
+	"remembered_connections": {"too many open connections with a request that may explain their end", "that their oldest requests explain it is not seen" + selectLess},
 
 	"departures":          {"too many connections that came to nothing", "they were judged by what was captured before" + shorterCapture},
 	"history_suspects":    {"too many requests that were not served", "they were judged by what was captured before" + shorterCapture},

@@ -72,7 +72,7 @@ func TestReportWithEvidenceSaysOfWhichFileItsNumbersAre(t *testing.T) {
 // TestEveryLimitIsSaidInWords: limits and texts about them correspond.
 func TestEveryLimitIsSaidInWords(t *testing.T) {
 	names := []string{
-		"client_members", "client_versions", "broker_tables", "broker_hours", "broker_apis", "other_addresses", "clusters", "departures", "sealed", "evidence_occurrences", "tls_secrets",
+		"client_members", "client_versions", "broker_tables", "broker_hours", "broker_apis", "other_addresses", "clusters", "shared_connections", "remembered_connections", "departures", "sealed", "evidence_occurrences", "tls_secrets",
 		"target_versions", "target_askers", "target_members", "target_connections",
 		"merged_captures", "tunnel_depth", "packet_headers", "unsupported_protocols", "802.11_subframes", "fragmented_datagrams", "fragment_bytes", "fragment_pieces",
 	}
