@@ -2,7 +2,6 @@ package decode
 
 import (
 	"container/list"
-	"net/netip"
 	"slices"
 
 	"github.com/kafkavet/kafkavet/capture"
@@ -33,7 +32,7 @@ type Correlator struct {
 	supplied *Ranges
 	sink     Sink
 	limits   Limits
-	brokers  map[brokerKey]*broker
+	brokers  map[Endpoint]*broker
 	// historyBytes is what the Ranges of all brokers take.
 	historyBytes int
 	// hasDowns: an address refused connections.
@@ -45,12 +44,6 @@ type Correlator struct {
 	waited, aged uint64
 	// unmerged are the remaining parts during a merge.
 	unmerged [][]Event
-}
-
-// brokerKey is a broker address in one network (reassembly.Connection.Domain).
-type brokerKey struct {
-	address netip.AddrPort
-	domain  uint64
 }
 
 // broker is what one broker address advertised, and the exchanges that wait for it.
@@ -73,7 +66,7 @@ type down struct {
 
 type waiter struct {
 	exchange Exchange
-	key      brokerKey
+	key      Endpoint
 	place    *list.Element // in Correlator.waiting
 	number   uint64        // by Correlator.waited
 }
@@ -88,7 +81,7 @@ type advertised struct {
 // the user for connections whose ApiVersions response was not captured; nil for none. Observed and
 // borrowed ranges take precedence.
 func NewCorrelator(supplied *Ranges, sink Sink) *Correlator {
-	return &Correlator{supplied: supplied, sink: sink, brokers: make(map[brokerKey]*broker)}
+	return &Correlator{supplied: supplied, sink: sink, brokers: make(map[Endpoint]*broker)}
 }
 
 // Add merges the events of one batch of packets, one part for each shard. It sorts the parts in
@@ -149,7 +142,7 @@ func (c *Correlator) event(e *Event) {
 	case e.Advertisement != nil:
 		c.advertisement(e.Advertisement)
 	case e.Connection != nil:
-		if b := c.brokers[brokerKey{e.Connection.Broker, e.Connection.Domain}]; b != nil && e.Connection.Refused {
+		if b := c.brokers[e.Connection.Endpoint()]; b != nil && e.Connection.Refused {
 			b.refuse(e.Connection)
 			c.hasDowns = true
 		}
@@ -162,7 +155,7 @@ func (c *Correlator) event(e *Event) {
 // exchange passes on an exchange, or lets it wait for a range.
 func (c *Correlator) exchange(e *Exchange) {
 	if c.hasDowns && (e.Outcome == Answered || e.Outcome == Error) {
-		if b := c.brokers[brokerKey{e.Broker, e.Domain}]; b != nil {
+		if b := c.brokers[e.Endpoint()]; b != nil {
 			b.outlive(e)
 		}
 	}
@@ -170,11 +163,11 @@ func (c *Correlator) exchange(e *Exchange) {
 		c.sink.Exchange(e)
 		return
 	}
-	key := brokerKey{e.Broker, e.Domain}
+	key := e.Endpoint()
 	b := c.broker(key)
 	switch {
 	case b == nil:
-		c.limits.WaitingExchanges++
+		c.limits.Brokers++
 		e.judge(c.supplied, Supplied)
 		c.sink.Exchange(e)
 	default:
@@ -218,7 +211,7 @@ func (c *Correlator) outdo(b *broker, e *Exchange) bool {
 
 // broker returns the broker of a key, and adds it if it is new. It returns nil at the limit
 // maxBrokers.
-func (c *Correlator) broker(key brokerKey) *broker {
+func (c *Correlator) broker(key Endpoint) *broker {
 	b := c.brokers[key]
 	if b == nil && len(c.brokers) < maxBrokers {
 		b = new(broker)
@@ -269,7 +262,7 @@ func (b *broker) refuse(r *Connection) {
 
 // wait adds a copy of an exchange to the waiting exchanges. At the limit, the oldest one gives it
 // its memory.
-func (c *Correlator) wait(b *broker, key brokerKey, e *Exchange) {
+func (c *Correlator) wait(b *broker, key Endpoint, e *Exchange) {
 	var w *waiter
 	if c.waiting.Len() < maxWaiting {
 		w = new(waiter)
@@ -317,7 +310,7 @@ func (c *Correlator) announce(e *Exchange) {
 	}
 	if e.Evidence == None {
 		var ranges *Ranges
-		if b := c.brokers[brokerKey{e.Broker, e.Domain}]; b != nil {
+		if b := c.brokers[e.Endpoint()]; b != nil {
 			ranges = b.lookup(e.Request)
 		}
 		c.judge(e, ranges, Borrowed)
@@ -344,7 +337,7 @@ func (c *Correlator) advertisement(a *Advertisement) {
 	if a.Ranges.Partial {
 		return
 	}
-	b := c.broker(brokerKey{a.Broker, a.Domain})
+	b := c.broker(a.Endpoint())
 	if b == nil {
 		c.limits.Brokers++
 		return

@@ -334,7 +334,7 @@ func TestBrokersAndTheirHistoryAreBounded(t *testing.T) {
 	p.asked(2, maxBrokers+501, 1, address(maxBrokers+5))
 	c.Add([][]Event{p})
 	c.Finish()
-	want := map[string]uint64{"correlator_brokers": 10, "correlator_tables": 4, "waiting_exchanges": 1}
+	want := map[string]uint64{"correlator_brokers": 11, "correlator_tables": 4}
 	if diff := cmp.Diff(want, c.Limits().Hit()); diff != "" {
 		t.Errorf("limits differ (-want +got):\n%s", diff)
 	}
@@ -399,7 +399,7 @@ func TestTablesOfAllBrokersAreBounded(t *testing.T) {
 	}
 	size := 0
 	for i := range brokers {
-		history := c.brokers[brokerKey{address: address(i)}].history
+		history := c.brokers[Endpoint{Addr: address(i)}].history
 		for j := range history {
 			size += history[j].ranges.size()
 		}

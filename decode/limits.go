@@ -23,8 +23,8 @@ type Limits struct {
 	Clusters uint64
 	// WaitingExchanges counts exchanges that stopped waiting for a range to borrow (maxWaiting).
 	WaitingExchanges uint64
-	// Brokers counts advertisements that no connection can borrow, because the Correlator holds
-	// too many brokers (maxBrokers).
+	// Brokers counts advertisements that no connection can borrow, and exchanges that cannot wait for
+	// one, because the Correlator holds too many brokers (maxBrokers).
 	Brokers uint64
 	// BrokerTables counts advertised ranges of a broker that newer ones evicted (maxHistory).
 	BrokerTables uint64
