@@ -157,41 +157,6 @@ func (f *findings) addDeparture(find func(findingKey) *group, d *departure) {
 	}
 }
 
-// serves reports whether the client of d was served within clusterWindow, by this broker or by
-// another one of its cluster. What was before the broker advertised other ranges does not count.
-func (f *facts) serves(d *departure) bool {
-	var ids []string
-	if d.hasClientID {
-		ids = []string{d.clientID}
-	}
-	addr, since := d.client.Addr(), f.history.TableSince(d.broker, d.end.Time)
-	return f.known.served(d.broker, d.software, ids, []netip.Addr{addr}) && !f.history.StoppedBy(d.clientID, addr, d.broker.Domain, since) || f.servesLately(d)
-}
-
-// servesLately is serves by the requests within clusterWindow alone.
-func (f *facts) servesLately(d *departure) bool {
-	return f.history.Served(d.clientID, d.client.Addr(), d.broker.Domain, f.lately(d), d.end.Time+clusterWindow)
-}
-
-// lately returns when the time began that counts for d: clusterWindow before it, or when the broker
-// began to advertise its ranges.
-func (f *facts) lately(d *departure) int64 {
-	return max(f.history.TableSince(d.broker, d.end.Time), d.end.Time-clusterWindow)
-}
-
-// excused reports whether something else explains why the client sent nothing on the connection of
-// d: it was served on another one, or was refused there. What was before the broker advertised
-// other ranges explains nothing.
-func (f *facts) excused(d *departure) bool {
-	return f.history.Found(d.clientID, d.client.Addr(), d.broker.Domain, f.lately(d), d.end.Time+clusterWindow) || f.suspected(d)
-}
-
-// suspected reports whether the broker did not serve a request of the client of d since it
-// advertised its ranges.
-func (f *facts) suspected(d *departure) bool {
-	return f.history.Suspected(d.clientID, d.client.Addr(), d.broker, f.history.TableSince(d.broker, d.end.Time))
-}
-
 // isController reports whether a table is from the listener of a KRaft controller: it has Vote,
 // and no Metadata.
 func isController(r *decode.Ranges) bool {

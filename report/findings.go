@@ -2,8 +2,6 @@ package report
 
 import (
 	"encoding/hex"
-	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/kafkavet/kafkavet/capture"
@@ -16,23 +14,6 @@ import (
 	"github.com/kafkavet/kafkavet/report/knownissues"
 	"github.com/kafkavet/kafkavet/report/model"
 )
-
-// known are the accumulators that have facts about addresses and clients. The texts of findings and
-// the decision about departures need them.
-type known struct {
-	*brokers
-	*clients
-	target *targetCheck // nil for none
-}
-
-// facts are all that rules may ask beyond what is in front of them.
-type facts struct {
-	known known
-	// history decides about requests that were not served. sealed analyzes TLS connections without
-	// a key.
-	history *history.Book
-	sealed  *sealed.Book
-}
 
 // findings collects the results of the rules in groups of equal findings. It also collects
 // everything that can only be decided at the end: requests that were not served, departures, and
@@ -311,51 +292,4 @@ func tlsSession(info *tlsrecord.Info) *model.TLSSession {
 		t.ClientRandom = hex.EncodeToString(info.ClientRandom[:clientRandomShown])
 	}
 	return t
-}
-
-// about returns the facts about the address of g.
-func (f *facts) about(g *group) (facts addressFacts) {
-	if at := f.known.at(g.key.broker); at != nil {
-		facts = at.facts
-	}
-	facts.clear = facts.clear && (g.sample == nil || !f.history.WantsTLS(g.sample))
-	return facts
-}
-
-// gotThrough reports whether a client of g completed a TLS handshake with the broker, or got a
-// plaintext answer; isLater: after the first occurrence.
-func (f *facts) gotThrough(g *group, isLater bool) bool {
-	at := f.known.at(g.key.broker)
-	return at != nil && slices.ContainsFunc(g.first, func(o occurrence) bool {
-		latest, ok := at.through[o.client.Addr()]
-		return ok && (!isLater || latest > g.first[0].at.Time)
-	})
-}
-
-// askedMore reports whether the client of g was answered more than ApiVersions.
-func (f *facts) askedMore(g *group) bool {
-	return slices.ContainsFunc(g.addresses.list, func(a netip.Addr) bool {
-		return f.history.AskedMore(g.key.clientID, a, g.key.broker.Domain)
-	})
-}
-
-// served reports whether the broker served the client of g, on other connections.
-func (f *facts) served(g *group) bool {
-	var clientIDs []string
-	if g.key.hasClientID {
-		clientIDs = []string{g.key.clientID}
-	}
-	return f.known.served(g.key.broker, g.key.software, clientIDs, g.addresses.list)
-}
-
-func (f *findings) begun(g *group) { g.ids = []evidence.ID{f.newID()} }
-
-func (f *findings) dropped(folded []*group) {
-	for _, g := range folded {
-		g.isFolded = true
-		if f.evidence != nil {
-			f.evidence.Drop(g.ids[0])
-		}
-	}
-	f.bulletin.drop()
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/kafkavet/kafkavet/report/evidence"
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
@@ -107,4 +108,26 @@ func oldAndSmall[T any](entries []T, of func(T) (size, touched uint64)) []T {
 		return cmp.Compare(x, y)
 	})
 	return old[:len(entries)/8]
+}
+
+// find returns the group of an occurrence, and adds it to the news. It creates the group if
+// necessary.
+func (f *findings) find(key findingKey) *group {
+	g := f.groups.find(key)
+	if f.isWatch {
+		f.bulletin.note(g)
+	}
+	return g
+}
+
+func (f *findings) begun(g *group) { g.ids = []evidence.ID{f.newID()} }
+
+func (f *findings) dropped(folded []*group) {
+	for _, g := range folded {
+		g.isFolded = true
+		if f.evidence != nil {
+			f.evidence.Drop(g.ids[0])
+		}
+	}
+	f.bulletin.drop()
 }

@@ -51,16 +51,6 @@ func (n *bulletin) drop() {
 	n.again = slices.DeleteFunc(n.again, isFolded)
 }
 
-// find returns the group of an occurrence, and adds it to the news. It creates the group if
-// necessary.
-func (f *findings) find(key findingKey) *group {
-	g := f.groups.find(key)
-	if f.isWatch {
-		f.bulletin.note(g)
-	}
-	return g
-}
-
 type pendingRequest struct {
 	occurrence
 	ranges *decode.Ranges

@@ -127,22 +127,6 @@ type past struct {
 	early bool
 }
 
-// addressFacts describes the protocols at a broker's address in the whole input.
-type addressFacts struct {
-	// clear: Kafka in plaintext was answered.
-	clear bool
-	// tls: a TLS handshake completed.
-	tls bool
-	// confused: Kafka in plaintext was answered with TLS.
-	confused bool
-	// deaf: it closed before it had received the ClientHello. A listener in plaintext reads that.
-	deaf bool
-	// failed counts the TLS handshakes that failed.
-	failed uint64
-	// shut: it closed on a ClientHello without a byte. mute: it closed on Kafka in plaintext.
-	shut, mute bool
-}
-
 // rules are all rules in the order of their codes. It is the only list of them.
 var rules = []Rule{
 	aboveMaxRule, belowMinRule, notAdvertisedRule, phantomRule,

@@ -174,15 +174,6 @@ func (f *findings) closing(c *decode.Connection, q *sealed.Request) {
 	}
 }
 
-// refusal returns the result of the book for a group of sealedRule.
-func (f *facts) refusal(g *group) (sealed.Refusal, bool) {
-	size, err := strconv.Atoi(g.key.detail)
-	if err != nil {
-		return sealed.Refusal{}, false
-	}
-	return f.sealed.Refusal(g.key.broker, size)
-}
-
 // concluded returns g, or for a group of sealedRule a copy with the result of the book.
 func (f *findings) concluded(g *group) *group {
 	if !rules[g.key.rule].sealed {
