@@ -13,12 +13,14 @@ const (
 	// lists take as much. Further ones count as Addresses. The history decides nothing about them.
 	maxAddresses = 8192
 	// maxAnswers bounds the answered versions of all addresses: 16,384 of maxAnswerSpans spans of
-	// 56 bytes are 7 MiB. A cluster of 10 brokers has some 400.
+	// 56 bytes are 7 MiB. A cluster of 10 brokers has some 400. At a limit of spans, the two with
+	// the shortest pause between them become one.
 	maxAnswers     = 16_384
 	maxAnswerSpans = 8
 	// maxAlive bounds the periods in which an address answered: 64 of 56 bytes are 3.5 KiB.
 	maxAlive = 64
-	// maxUnserved bounds the periods in which an address refused connections.
+	// maxUnserved bounds the periods in which an address refused connections. They are joined like
+	// those of answers.
 	maxUnserved = 16
 	// maxMissed bounds the unserved connections of an address, maxAllMissed those of all: 8,192 of
 	// 64 bytes are 512 KiB. Further ones are only counted.
@@ -26,7 +28,7 @@ const (
 	maxAllMissed = 8192
 	// maxAdverts bounds the recorded changes of an address's table: the latest ones are kept.
 	maxAdverts = 32
-	// maxContradicted bounds the contradicted tables of an address.
+	// maxContradicted bounds the contradicted tables of an address: the latest ones are kept.
 	maxContradicted = 16
 	// maxEnds bounds the recorded ends at an address: the latest 128 of 48 bytes are 6 KiB.
 	maxEnds = 128
@@ -43,7 +45,8 @@ const (
 	maxClientAnswers = 40
 	// maxClientSpans bounds the periods in which a client was served.
 	maxClientSpans = 8
-	// maxOpen bounds the refusals of a client that may be the beginning of a fallback.
+	// maxOpen bounds the refusals of a client that may be the beginning of a fallback: the latest
+	// ones are kept.
 	maxOpen = 8
 	// maxSuspects bounds the suspects that wait for the end of the input: 8,192 of 408 bytes are
 	// 3.2 MiB. When it is reached, the older half is decided by the input so far.
