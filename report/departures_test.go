@@ -118,3 +118,12 @@ func TestGuardsOfDepartures(t *testing.T) {
 		}
 	}
 }
+
+// TestNextNeedOfPartialRanges: incomplete ranges do not prove that an API is missing.
+func TestNextNeedOfPartialRanges(t *testing.T) {
+	for partial, want := range map[bool]bool{false: true, true: false} {
+		if _, missing := nextNeed(&decode.Ranges{APIs: []decode.API{{Key: apiVersionsKey}}, Partial: partial}, apiVersionsKey, "", decode.Software{}); missing != want {
+			t.Errorf("partial %v: missing %v, want %v", partial, missing, want)
+		}
+	}
+}

@@ -241,3 +241,8 @@ func oneCapture() Input {
 }
 
 func mustAddrPort(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
+
+// idIs returns a change of the client id of a connection.
+func idIs(id string) func(*decode.Connection) {
+	return func(c *decode.Connection) { c.ClientIDs = []string{id} }
+}

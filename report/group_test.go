@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/history"
 )
 
 // fullGroup returns a group of which no field is zero.
@@ -106,5 +107,62 @@ func TestMergedFindingsNameAllUsers(t *testing.T) {
 	}
 	if d := cmp.Diff([]string{"alice", "bob"}, r.Findings[0].Client.Principals); d != "" {
 		t.Error(d)
+	}
+}
+
+// TestMergedGroupsKnowTheEarlierAnswer: the text says until when the version was answered.
+func TestMergedGroupsKnowTheEarlierAnswer(t *testing.T) {
+	var g group
+	for _, frame := range []uint64{2, 3, 1} {
+		g.merge(&group{earlier: at(frame)})
+	}
+	if g.earlier != at(3) {
+		t.Errorf("until %v, want the latest answer", g.earlier)
+	}
+}
+
+// TestMergedGroups: the numbers of both groups count. The first request and its range stay.
+func TestMergedGroups(t *testing.T) {
+	x, y := &group{bytes: 1, gaps: 2, unsure: 3, idle: 4, number: 5, ranges: oldRanges, reported: 1, from: at(4), last: at(5), to: at(6)}, &group{bytes: 10, gaps: 20, unsure: 30, idle: 40, number: 50, ranges: newRanges, reported: 6, from: at(3), last: at(4), to: at(7)}
+	y.ended.First = at(3)
+	none := new(group)
+	none.merge(x)
+	none.merge(y)
+	none.merge(new(group))
+	if g := none; g.bytes != 11 || g.gaps != 22 || g.unsure != 33 || g.idle != 44 || g.number != 5 || g.reported != 7 || g.ranges != oldRanges || g.ended.First != at(3) || g.from != at(3) || g.last != at(5) || g.to != at(7) {
+		t.Errorf("%+v", g)
+	}
+	var g group
+	for _, c := range []struct{ first, end, wantFirst, wantLatest uint64 }{{5, 9, 5, 9}, {7, 8, 5, 9}, {3, 12, 3, 12}, {4, 20, 3, 20}} {
+		if g.end(history.Ended{First: at(c.first), End: at(c.end)}); g.ended.First != at(c.wantFirst) || g.ended.Latest != at(c.wantLatest) {
+			t.Errorf("from %d to %d: %+v", c.first, c.end, g.ended)
+		}
+	}
+}
+
+// TestGroupsOfSuspects: the period is that of all requests, and one doubtful request makes doubt.
+func TestGroupsOfSuspects(t *testing.T) {
+	g := new(group)
+	book := history.New(nil)
+	k := func(frame uint64) *history.Suspect {
+		x := exchangeOf(frame, 0, 1, 12)
+		book.Exchange(x)
+		return book.Sample(x)
+	}
+	g.addSuspect(k(1), &history.Ruling{From: at(1), Last: at(5), To: at(9), Earlier: at(3), Certain: true})
+	g.addSuspect(k(2), &history.Ruling{From: at(2), Last: at(4), To: at(8), Earlier: at(2), Idle: true, Others: true, WithoutRange: true})
+	g.addSuspect(k(3), &history.Ruling{From: at(3), Last: at(6), To: at(10), Earlier: at(4), Certain: true})
+	if g.from != at(1) || g.last != at(6) || g.to != at(10) || g.earlier != at(4) || g.unsure != 1 || g.idle != 1 || !g.others || g.count != 3 || g.ranges != oldRanges {
+		t.Errorf("%+v", g)
+	}
+	isAbove := outsideBy(decode.AboveMax)
+	for _, c := range []struct {
+		verdict decode.Verdict
+		cause   history.Cause
+		want    bool
+	}{{decode.AboveMax, history.Outside, true}, {decode.AboveMax, history.Away, false}, {decode.BelowMin, history.Outside, false}} {
+		if _, got := isAbove(&history.Suspect{Exchange: decode.Exchange{Verdict: c.verdict}}, &history.Ruling{Cause: c.cause}); got != c.want {
+			t.Errorf("%v, %v: %v", c.verdict, c.cause, got)
+		}
 	}
 }

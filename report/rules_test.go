@@ -483,3 +483,32 @@ func TestEveryRuleFiresInTheGoldenScenario(t *testing.T) {
 		}
 	}
 }
+
+// TestGuardsOfRules: each case fails if one condition of a rule is removed.
+func TestGuardsOfRules(t *testing.T) {
+	closed := outcomeOf(decode.ClosedByBroker)
+	decrypted := func(c *decode.Connection) {
+		tlsOf(func(i *tlsrecord.Info) { i.Decrypted, i.Undecrypted, i.Reason = 9, 0, "" })(c)
+		c.Protocol = reassembly.Kafka
+	}
+	failed := func(info *tlsrecord.Info) { info.Established, info.Undecrypted, info.Reason = false, 0, "" }
+	checkRules(t, []ruleCase{
+		{"KV2004: a request of which only the beginning was seen is one", []any{connectionOf(0, 1, 9, leaves, func(c *decode.Connection) { c.Oddities.Incomplete = 1 })}, []string{}},
+		{"KV2007 is not said of requests inside TLS", []any{exchangeOf(2, 0, 3, 1, noRange, closed), connectionOf(0, 1, 9, decrypted)},
+			[]string{"KV2001 Metadata v1 sent without a known range, the broker closed the connection"}},
+		{"KV2007 is said of requests in the clear where others are served inside TLS", []any{
+			exchangeOf(2, 0, 3, 1, noRange, closed), connectionOf(0, 1, 9, func(c *decode.Connection) { c.Responses, c.End.By = 0, reassembly.ToClient }),
+			exchangeOf(6, 1, 3, 1), exchangeOf(7, 1, 3, 1), connectionOf(1, 5, 9, decrypted),
+		}, []string{"KV2007 Metadata v1 sent in the clear to a listener that speaks TLS, the broker closed the connection"}},
+		{"KV2008 is not said of UNSUPPORTED_VERSION", []any{exchangeOf(1, 0, 36, 2, noRange, outcomeOf(decode.Error), func(x *decode.Exchange) { x.ErrorCode = 35 })},
+			[]string{"KV3001 SaslAuthenticate v2 answered UNSUPPORTED_VERSION, the advertised range is unknown"}},
+		{"KV9004 is not said of a connection whose handshake was not captured", []any{connectionOf(0, 1, 9, tlsOf(failed), func(c *decode.Connection) { c.Midstream = true })},
+			[]string{"KV9003 1 connection open before the capture began"}},
+		{"KV2004: a client is known by its software where its client ids differ", []any{
+			exchangeOf(2, 0, 0, 7), connectionOf(1, 5, 9, leaves, func(c *decode.Connection) { c.ClientIDs = []string{"another"} }),
+		}, []string{}},
+		{"KV2004: other software with another client id is another client", []any{
+			exchangeOf(2, 0, 0, 7), connectionOf(1, 5, 9, leaves, func(c *decode.Connection) { c.ClientIDs, c.Software.Version = []string{"another"}, "9" }),
+		}, []string{"KV2004 the client closed after the ApiVersions response and asked for nothing"}},
+	})
+}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/report/history"
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
@@ -166,3 +167,139 @@ func TestLostPacketsOfAnyOccurrence(t *testing.T) {
 		}
 	}
 }
+
+// TestTextsOfRules: each text contains only what is true for its case.
+func TestTextsOfRules(t *testing.T) {
+	mute := func(detail string, handshakes bool) string {
+		s := &subject{group: &group{key: findingKey{detail: detail}}, handshakes: handshakes}
+		return handshakeFailedRule.why(s) + " " + handshakeFailedRule.advice(s)
+	}
+	tried := func(list ...usageKey) string {
+		g := &group{count: 1}
+		g.outcomes[decode.ClosedByBroker] = 1
+		g.tried.list = list
+		return notKafkaRule.why(&subject{group: g})
+	}
+	dropped := func(malformed bool) string {
+		s := &subject{group: &group{sample: &history.Suspect{Exchange: decode.Exchange{Malformed: malformed}}}}
+		return droppedRule.why(s)
+	}
+	const proxy, nothing, lost = "A proxy that does not support the version of ApiVersions", "nothing runs behind the address", "MTU"
+	for _, c := range []struct{ name, text, has, lacks string }{
+		{"no byte", mute(noByte, false), nothing, lost},
+		{"closed without a byte", mute(tlsClosed, false), nothing, lost},
+		{"no byte, and others got through", mute(noByte, true), lost, nothing},
+		{"closed inside the handshake", mute("closed by the broker", true), "whether the listener speaks TLS", nothing},
+		{"a new ApiVersions", tried(usageKey{apiVersionsKey, 4}), proxy, "hangs"},
+		{"an old ApiVersions, too", tried(usageKey{apiVersionsKey, 4}, usageKey{apiVersionsKey, 2}), "A broker before Kafka 0.10", proxy},
+		{"another API, too", tried(usageKey{apiVersionsKey, 4}, usageKey{3, 12}), "A broker before Kafka 0.10", proxy},
+		{"a malformed Produce", dropped(true), "do not have the layout", "proxy"},
+		{"a Produce", dropped(false), "proxy", "do not have the layout"},
+		{"one direction", encryptedAdvice("the broker's side is not in the capture"), "One direction", "--tls-keylog"},
+	} {
+		if !strings.Contains(c.text, c.has) || strings.Contains(c.text, c.lacks) {
+			t.Errorf("%s: %q, want %q and not %q in it", c.name, c.text, c.has, c.lacks)
+		}
+	}
+	for unsure, want := range []string{"is", "looks like"} {
+		if got := (&subject{group: &group{unsure: uint64(unsure)}}).is(); got != want {
+			t.Errorf("%d requests that something else can explain: %q, want %q", unsure, got, want)
+		}
+	}
+}
+
+// TestIdleConnectionsInTheText: a load balancer is named if all connections had been quiet.
+func TestIdleConnectionsInTheText(t *testing.T) {
+	for idle, want := range []bool{false, false, true} {
+		s := &subject{group: &group{count: 2, idle: uint64(idle)}}
+		if got := strings.Contains(awayRule.message(s), "load balancer"); got != want {
+			t.Errorf("%d of 2 connections were quiet: %q", idle, awayRule.message(s))
+		}
+	}
+	for unsure, want := range []bool{false, true} {
+		s := &subject{group: &group{count: 2, others: true, unsure: uint64(unsure)}}
+		if got := strings.Contains(awayRule.message(s), "a version that it does not support"); got != want {
+			t.Errorf("%d unsure: the version is named %v, want %v", unsure, got, want)
+		}
+	}
+}
+
+// TestTextsThatDependOnOneFact: a text changes with each fact that it names.
+func TestTextsThatDependOnOneFact(t *testing.T) {
+	text := func(rule *Rule, s *subject) string { return rule.why(s) + " " + rule.advice(s) }
+	detailed := func(detail string) *group { return &group{key: findingKey{detail: detail}} }
+	closings := func(api, version int16, closed, count uint64) *group {
+		g := &group{key: findingKey{api: api, version: version, hasAPI: true}, count: count}
+		g.outcomes[decode.ClosedByBroker] = closed
+		return g
+	}
+	tried := func(version int16) *group {
+		g := closings(apiVersionsKey, version, 1, 1)
+		g.tried.list = []usageKey{{apiVersionsKey, version}}
+		return g
+	}
+	answered := detailed("closed by the broker")
+	answered.ended.Answered = at(5)
+	zstd := func(api, version int16) *subject {
+		return &subject{group: &group{key: findingKey{detail: compression, api: api, version: version}}}
+	}
+	illegal := func(api int16) *group {
+		g := detailed(saslErrors[illegalSASLState])
+		g.key.hasAPI, g.key.api = true, api
+		return g
+	}
+	left := detailed("InitProducerId")
+	left.left = 1
+	const disagree, clientHello, plaintext, ssl = "disagree about TLS", "reads a ClientHello", "to PLAINTEXT", "to SSL or"
+	for _, c := range []struct{ name, text, has, lacks string }{
+		{"closed, and no answer in the clear", text(&tlsConfusionRule, &subject{group: detailed(tlsClosed)}), clientHello, disagree},
+		{"closed where others are answered in the clear", text(&tlsConfusionRule, &subject{group: detailed(tlsClosed), clear: true}), disagree, clientHello},
+		{"answered in the clear", text(&tlsConfusionRule, &subject{group: detailed(tlsToClear)}), disagree, clientHello},
+		{"TLS to a listener in the clear", text(&tlsConfusionRule, &subject{group: detailed(tlsToClear)}), plaintext, ssl},
+		{"TLS closed by a listener in the clear", text(&tlsConfusionRule, &subject{group: detailed(tlsClosed)}), plaintext, ssl},
+		{"Kafka to a TLS listener", text(&tlsConfusionRule, &subject{group: detailed(clearToTLS)}), ssl, plaintext},
+		{"a handshake with an answer", text(&handshakeFailedRule, &subject{group: answered}), "trust, names, dates", "speaks TLS"},
+		{"a handshake without one", text(&handshakeFailedRule, &subject{group: detailed("closed by the broker")}), "speaks TLS", "trust, names, dates"},
+		{"a handshake without one, too", text(&handshakeFailedRule, &subject{group: detailed("closed by the broker")}), "speaks TLS", "other's certificate"},
+		{"a token in the wrong state", authenticationRule.advice(&subject{group: illegal(36)}), "credentials", "has no SASL"},
+		{"a handshake in the wrong state", authenticationRule.advice(&subject{group: illegal(saslHandshakeKey)}), "has no SASL", "credentials"},
+		{"no byte where others got through", handshakeFailedRule.advice(&subject{group: detailed(noByte), handshakes: true}), "MTU", "speaks TLS"},
+		{"closed where others got through", handshakeFailedRule.advice(&subject{group: detailed(tlsClosed), handshakes: true}), "SNI", "MTU"},
+		{"requests out of order", authenticationRule.advice(&subject{group: detailed(outOfOrder)}), "that sends SaslHandshake", "credentials"},
+		{"no handshake", authenticationRule.advice(&subject{group: detailed(noHandshake)}), "that sends SaslHandshake", "credentials"},
+		{"a refused mechanism", authenticationRule.advice(&subject{group: closings(saslHandshakeKey, 1, 0, 1)}), "sasl.mechanism", "credentials"},
+		{"a refused token", authenticationRule.advice(&subject{group: closings(36, 1, 0, 1)}), "credentials", "sasl.mechanism"},
+		{"no request", authenticationRule.advice(&subject{group: &group{key: findingKey{api: saslHandshakeKey}}}), "credentials", "sasl.mechanism"},
+		{"zstd in Produce v6", text(&messageFormatRule, zstd(produceKey, 6)), "KIP-110", "(none, gzip)"},
+		{"zstd in Produce v7", text(&messageFormatRule, zstd(produceKey, 7)), "(none, gzip)", "KIP-110"},
+		{"zstd in Fetch v9", text(&messageFormatRule, zstd(1, 9)), "KIP-110", "(none, gzip)"},
+		{"zstd in Fetch v10", text(&messageFormatRule, zstd(1, 10)), "(none, gzip)", "KIP-110"},
+		{"ApiVersions v3", text(&notKafkaRule, &subject{group: tried(3)}), "A proxy that does not support", "MTU"},
+		{"ApiVersions v2", text(&notKafkaRule, &subject{group: tried(2)}), "A broker before Kafka 0.10", "A proxy that does not support"},
+		{"the client left", apiMissingRule.why(&subject{group: left}), "closed the connection", "was not seen"},
+		{"the client may go on", apiMissingRule.why(&subject{group: detailed("InitProducerId")}), "was not seen", "closed the connection"},
+		{"all closed", closingText(closings(1, 1, 2, 2)), "were closed", "ignored"},
+		{"some closed", closingText(closings(1, 1, 1, 2)), "were closed or ignored", "MTU"},
+		{"none closed", closingText(closings(1, 1, 0, 2)), "were ignored", "closed"},
+	} {
+		if !strings.Contains(c.text, c.has) || strings.Contains(c.text, c.lacks) {
+			t.Errorf("%s: %q, want %q and not %q in it", c.name, c.text, c.has, c.lacks)
+		}
+	}
+	for _, c := range []struct {
+		never   bool
+		refused uint64
+		want    bool
+	}{{true, 2, true}, {true, 1, false}, {false, 2, false}} {
+		if got := (&subject{group: &group{never: c.never, refused: c.refused, count: 2}}).nothingListens(); got != c.want {
+			t.Errorf("never answered %v, %d of 2 without a request: nothing listens %v, want %v", c.never, c.refused, got, c.want)
+		}
+	}
+	for _, c := range []struct{ clear, answers, sasl, want bool }{{true, true, false, true}, {false, true, false, false}, {true, false, false, false}, {true, true, true, false}} {
+		if got := (&subject{clear: c.clear, answers: c.answers, mayLackSASL: c.sasl}).isInTheClear(); got != c.want {
+			t.Errorf("%+v: in the clear %v", c, got)
+		}
+	}
+}
+
+func closingText(g *group) string { return (&subject{group: g}).ends() }

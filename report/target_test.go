@@ -28,9 +28,11 @@ func referenceFromFile() *decode.Reference {
 }
 
 // Changes of exchanges for the tests of the target.
-func asked(x *decode.Exchange)      { x.Asked = decode.Asked }
+func asked(x *decode.Exchange) { x.Asked = decode.Asked }
+
 func maybeAsked(x *decode.Exchange) { x.Asked = decode.MaybeAsked }
-func early(x *decode.Exchange)      { x.BeforeNegotiation = true }
+
+func early(x *decode.Exchange) { x.BeforeNegotiation = true }
 
 func softwareOf(name, version string) func(*decode.Exchange) {
 	return func(x *decode.Exchange) { x.Software = decode.Software{Name: name, Version: version} }
@@ -394,5 +396,63 @@ func TestTargetFilesAreIdentifiedByTheirRanges(t *testing.T) {
 	a, b := ranges("a/new.json", 17), ranges("b/new.json", 18)
 	if a == "" || a == b || a != ranges("c.json", 17) || ranges("", 17) != "" {
 		t.Errorf("ranges %q and %q", a, b)
+	}
+}
+
+// TestTargetKnowsWhoAsked: a client that requests the ranges on one connection counts as
+// negotiating on all. Only the requests of such a client show that it adapts.
+func TestTargetKnowsWhoAsked(t *testing.T) {
+	none := softwareOf("", "")
+	second := func(x *decode.Exchange) { x.Broker = mustAddrPort("127.0.0.1:19093") }
+	elsewhere := func(x *decode.Exchange) { x.Client = mustAddrPort("10.0.0.9:40000") }
+	old := exchangeOf(5, 1, 8, 1, none, noRange)
+	for _, tt := range []struct {
+		name   string
+		before *decode.Exchange
+		x      *decode.Exchange
+		want   string
+	}{
+		{"nothing seen before", nil, old, "not-negotiated"},
+		{"ApiVersions on another connection", exchangeOf(1, 0, apiVersionsKey, 3, none), old, "offer-not-seen"},
+		{"a request of a connection on which it asked", exchangeOf(1, 0, 3, 7, none, asked), old, "offer-not-seen"},
+		{"a request of a connection on which it may have asked", exchangeOf(1, 0, 3, 7, none, maybeAsked), old, "not-negotiated"},
+		{"one at another address that asked", exchangeOf(1, 0, 3, 7, none, asked, elsewhere), old, "not-negotiated"},
+		{"another client id that asked", exchangeOf(1, 0, 3, 7, none, asked, idOf("other")), old, "not-negotiated"},
+		{"a version that the target accepts, having asked", exchangeOf(1, 0, 8, 5, none, asked, offering(8, 0, 5), second), exchangeOf(5, 1, 8, 1, none, asked, offering(8, 0, 1)), ""},
+		{"a version that the target accepts, perhaps not having asked", exchangeOf(1, 0, 8, 5, none, maybeAsked, borrowedRange, offering(8, 0, 5), second), exchangeOf(5, 1, 8, 1, none, asked, offering(8, 0, 1)), "offered-less"},
+	} {
+		var calls []any
+		if tt.before != nil {
+			calls = append(calls, tt.before)
+		}
+		got := ""
+		for _, f := range builderOf(Options{Target: kafka4()}, append(calls, tt.x)...).Report().Findings {
+			if f.IsOnTarget() {
+				got = f.Reason
+			}
+		}
+		if got != tt.want {
+			t.Errorf("%s: reason %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestTextsAboutOneVersion: a target may accept one version of an API, and not advertise all that
+// it accepts.
+func TestTextsAboutOneVersion(t *testing.T) {
+	one := kafka4()
+	table := *one.Table
+	table.Ranges = &decode.Ranges{APIs: []decode.API{{Key: 50, Range: decode.Range{Min: 2, Max: 2}}, {Key: 51, Range: decode.Range{Min: 2, Max: 1}}}}
+	one.Table = &table
+	for _, c := range []struct {
+		api, version int16
+		accepts, do  string
+	}{
+		{50, 1, "accepts v2", "Before the brokers are upgraded"}, {50, 2, "accepts v2", "Before the brokers are upgraded"}, {50, 3, "accepts v2", "Have "}, {51, 1, "accepts no version", "Find out"}, {52, 1, "does not support this API", "Find out"},
+	} {
+		s := &subject{group: &group{key: findingKey{api: c.api, version: c.version, detail: string(notAsked)}}, target: one}
+		if accepts, do := s.accepts(), adviceOnTarget(s); !strings.HasPrefix(accepts, c.accepts) || !strings.HasPrefix(do, c.do) {
+			t.Errorf("API %d v%d: %s; %s", c.api, c.version, accepts, do)
+		}
 	}
 }

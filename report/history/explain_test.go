@@ -161,3 +161,39 @@ func TestARestartTakesItsTime(t *testing.T) {
 		}
 	}
 }
+
+// TestIdleLimitExplains: it is excluded if the connection was busy, or ended in answer to the
+// request.
+func TestIdleLimitExplains(t *testing.T) {
+	const quiet = time.Duration(idlePause)
+	for _, c := range []struct {
+		name      string
+		pause     time.Duration // before the request, since the answer to the first one
+		took      time.Duration
+		excluded  bool
+		by        string
+		answersAt time.Duration // the first answer comes this long after the request
+		outcome   decode.Outcome
+	}{
+		{"busy", time.Second, 3 * time.Second, true, "after the answer before it", 0, closed},
+		{"idle, and closed at once", quiet, soon, true, "after the request", 0, closed},
+		{"idle, and reset at once, as a device does", quiet, soon, false, "had been quiet", 0, decode.ResetByBroker},
+		{"idle, and closed later", quiet, 3 * time.Second, false, "had been quiet", 0, closed},
+		{"the first answer came meanwhile", time.Second, 3 * time.Second, true, "after the first request", time.Second, closed},
+		{"idle after the request", time.Second, quiet, false, "before its end", 0, closed},
+	} {
+		p := newPlay(t)
+		s := p.connect()
+		first := &decode.Exchange{Stream: s, Client: playClient, Broker: playBroker, ClientID: "app", Key: keyMetadata, Outcome: answered, Request: p.at()}
+		p.now += c.pause
+		if first.Decided = first.Request; c.answersAt > 0 {
+			first.Decided = capture.Position{Frame: p.frame + 9, Time: int64(p.now + c.answersAt)}
+		}
+		p.book.Exchange(first)
+		p.send(s, keyFetch, 12, c.outcome, c.took, noRange)
+		e := p.book.view(decode.Endpoint{Addr: playBroker}).idleLimitExplains(p.book.suspects[0])
+		if e.Excluded != c.excluded || !strings.Contains(e.By, c.by) {
+			t.Errorf("%s: %+v, want excluded %v by %q", c.name, e, c.excluded, c.by)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 )
 
 // play calls a Book with the events at one address, in packet time.
@@ -466,6 +467,115 @@ func TestStageOfAnAuthentication(t *testing.T) {
 		p.send(s, c.key, 1, answered, soon, c.changes...)
 		if got, worked := p.book.Stage(s); got != c.want || worked {
 			t.Errorf("answer %d: stage %d, worked %v; want %d", i, got, worked, c.want)
+		}
+	}
+}
+
+// TestAddressesThatAnswer: what an address is known to answer.
+func TestAddressesThatAnswer(t *testing.T) {
+	p := newPlay(t)
+	here, nowhere := decode.Endpoint{Addr: playBroker}, decode.Endpoint{Addr: playClient}
+	for _, c := range []struct {
+		key                     int16
+		outcome                 decode.Outcome
+		answered, works, fetchs bool
+	}{{keyMetadata, closed, false, false, false}, {keyApiVersions, answered, true, false, false}, {keyFetch, answered, true, true, true}} {
+		p.send(p.connect(), c.key, 3, c.outcome, soon)
+		b := p.book
+		if b.Answered(here) != c.answered || b.Works(here) != c.works || b.Answers(here, keyFetch, 3) != c.fetchs || b.Answers(here, keyFetch, 4) {
+			t.Errorf("API %d: answered %v, works %v, answers Fetch %v, want %+v", c.key, b.Answered(here), b.Works(here), b.Answers(here, keyFetch, 3), c)
+		}
+		if b.Answered(nowhere) || b.Works(nowhere) || b.Answers(nowhere, keyFetch, 3) || b.AnsweredInLife(&Suspect{Exchange: decode.Exchange{Broker: playClient, Key: keyFetch, Version: 3}}) {
+			t.Error("an unknown address answers")
+		}
+		k := &Suspect{Exchange: decode.Exchange{Broker: playBroker, Key: keyFetch, Version: 3, Request: p.at()}}
+		if got := b.AnsweredInLife(k); got != c.fetchs {
+			t.Errorf("API %d: answered in the life: %v", c.key, got)
+		}
+	}
+}
+
+// TestContradictedTables: only an answer outside a borrowed table contradicts it.
+func TestContradictedTables(t *testing.T) {
+	p := newPlay(t)
+	other := &decode.Ranges{APIs: playTable.APIs[:1]}
+	for _, c := range []struct {
+		ranges   *decode.Ranges
+		verdict  decode.Verdict
+		evidence decode.Evidence
+		want     int
+	}{
+		{playTable, decode.OK, decode.Borrowed, 0}, {playTable, decode.AboveMax, decode.Observed, 0}, {playTable, decode.AboveMax, decode.Borrowed, 1},
+		{playTable, decode.AboveMax, decode.Borrowed, 1}, {other, decode.AboveMax, decode.Borrowed, 2},
+	} {
+		p.send(p.connect(), keyFetch, 13, answered, soon, func(x *decode.Exchange) { x.Ranges, x.Verdict, x.Evidence = c.ranges, c.verdict, c.evidence })
+		if got := len(p.book.addresses[decode.Endpoint{Addr: playBroker}].contradicted); got != c.want {
+			t.Errorf("%+v: %d tables, want %d", c, got, c.want)
+		}
+	}
+}
+
+// TestEndsOfTheBroker are a close and a reset. A connection that is cut has no end.
+func TestEndsOfTheBroker(t *testing.T) {
+	for end, want := range map[reassembly.End]bool{
+		{Kind: reassembly.Closed, By: reassembly.ToClient}: true, {Kind: reassembly.Reset, By: reassembly.ToClient}: true,
+		{Kind: reassembly.Cut, By: reassembly.ToClient}: false, {Kind: reassembly.Closed, By: reassembly.ToBroker}: false,
+	} {
+		if got := byBroker(&decode.Connection{Connection: &reassembly.Connection{End: end}}); got != want {
+			t.Errorf("%+v: %v, want %v", end, got, want)
+		}
+	}
+	for _, c := range []struct {
+		change func(*decode.Connection)
+		want   bool
+	}{
+		{func(*decode.Connection) {}, true}, {func(c *decode.Connection) { c.TLS = new(tlsrecord.Info) }, false}, {func(c *decode.Connection) { c.Midstream = true }, false},
+		{func(c *decode.Connection) { c.TLS, c.Midstream = new(tlsrecord.Info), true }, false},
+		{func(c *decode.Connection) { c.Oddities = &reassembly.Oddities{Missing: 1} }, false}, {func(c *decode.Connection) { c.Mechanism = "PLAIN" }, false},
+	} {
+		x := &decode.Connection{Connection: &reassembly.Connection{LastData: [2]capture.Position{moment(5), moment(5)}}, LastAnswer: moment(4)}
+		if c.change(x); hasBegunAnswer(x) != c.want {
+			t.Errorf("%+v: begun %v", x.Connection, !c.want)
+		}
+	}
+}
+
+// TestWhatConnectionsShow about their address.
+func TestWhatConnectionsShow(t *testing.T) {
+	spoke := func(what string) func(*decode.Connection) {
+		return func(c *decode.Connection) {
+			c.Protocol, c.Oddities = reassembly.Other, &reassembly.Oddities{Spoke: what}
+		}
+	}
+	for _, c := range []struct {
+		name                         string
+		change                       func(*decode.Connection)
+		known                        bool
+		clear, tls, foreign, unwraps bool
+	}{
+		{"Kafka", func(*decode.Connection) {}, false, true, false, false, false},
+		{"Kafka inside TLS", func(c *decode.Connection) { c.TLS = &tlsrecord.Info{Established: true} }, false, false, true, false, false},
+		{"a failed handshake", func(c *decode.Connection) { c.Protocol, c.TLS = reassembly.TLS, new(tlsrecord.Info) }, false, false, false, false, false},
+		{"Kafka without an answer", func(c *decode.Connection) { c.Responses = 0 }, false, false, false, false, false},
+		{"answered with TLS", func(c *decode.Connection) { c.Protocol, c.Confusion = reassembly.Other, reassembly.ClearToTLS }, false, false, true, false, false},
+		{"HTTP at a known address", spoke("HTTP"), true, false, false, true, false},
+		{"HTTP at another address", spoke("HTTP"), false, false, false, false, false},
+		{"a preface", func(c *decode.Connection) { c.Oddities = &reassembly.Oddities{Prefaces: make([]reassembly.Preface, 1)} }, false, true, false, false, true},
+		{"a preface without an answer", func(c *decode.Connection) {
+			c.Responses, c.Oddities = 0, &reassembly.Oddities{Prefaces: make([]reassembly.Preface, 1)}
+		}, false, false, false, false, false},
+	} {
+		p := newPlay(t)
+		at := decode.Endpoint{Addr: playBroker}
+		if c.known {
+			p.book.address(at)
+		}
+		for _, change := range []func(*decode.Connection){c.change, func(c *decode.Connection) { c.Responses = 0 }} {
+			p.endOf(p.connect(), change)
+		}
+		a := p.book.address(at)
+		if a.clear.Time > 0 != c.clear || a.tls.Time > 0 != c.tls || a.foreign != c.foreign || a.unwraps != c.unwraps {
+			t.Errorf("%s: in clear text %v, TLS %v, foreign %v, unwraps %v, want %+v", c.name, a.clear, a.tls, a.foreign, a.unwraps, c)
 		}
 	}
 }

@@ -374,3 +374,73 @@ func TestServesUnseen(t *testing.T) {
 		}
 	}
 }
+
+// TestCulprits: the first unserved request of a connection is its culprit, unless another one is
+// known to be refused. A request that was not refused is none.
+func TestCulprits(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		outcome  decode.Outcome
+		offended bool
+		want     int
+	}{
+		{"closed", closed, false, 1}, {"with another one that is known to be refused", closed, true, 0}, {"the capture ends", decode.CutOff, false, 0},
+	} {
+		v := &view{refusals: map[version][]*Suspect{}}
+		v.add(&Suspect{Exchange: decode.Exchange{Outcome: c.outcome, Request: moment(10)}, stream: &stream{offended: c.offended}})
+		if len(v.culprits) != c.want {
+			t.Errorf("%s: %d culprits, want %d", c.name, len(v.culprits), c.want)
+		}
+	}
+}
+
+// TestSilenceOfAKnownVersion: if the address answers the same version, it hung. If it answers
+// another version of ApiVersions, that is likely. For other APIs, nobody is blamed.
+func TestSilenceOfAKnownVersion(t *testing.T) {
+	for _, c := range []struct {
+		name              string
+		key, known, asked int16
+		want              Cause
+		certain           bool
+	}{
+		{"the same version", keyApiVersions, 3, 3, Away, true},
+		{"ApiVersions in another version", keyApiVersions, 2, 3, Away, false},
+		{"another version", keyFindCoordinator, 2, 3, Unexplained, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := newPlay(t)
+			p.send(p.connect(), c.key, c.known, answered, soon)
+			p.send(p.connect(), c.key, c.asked, decode.Left, 10*time.Second)
+			p.send(p.connect(), c.key, c.known, answered, soon)
+			if r := p.expect(c.want)[0]; r.Certain != c.certain {
+				t.Errorf("certain: %v, want %v", r.Certain, c.certain)
+			}
+		})
+	}
+}
+
+// TestApiVersionsAnsweredWithError35: the version is refused if the client goes no lower, and had
+// the time.
+func TestApiVersionsAnsweredWithError35(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		later  time.Duration // when the capture ends
+		then   int16         // the version of its next ApiVersions request; -1 for none
+		result decode.Outcome
+		want   Cause
+	}{
+		{"no other request", Patience, -1, answered, Refused}, {"the capture ends", Patience - time.Second, -1, answered, Unexplained},
+		{"the same version again", Patience, 3, closed, Refused}, {"a lower one that was not served", Patience, 2, closed, Unexplained}, {"a lower one", Patience, 2, answered, Downgraded},
+	} {
+		p := newPlay(t)
+		p.send(p.connect(), keyApiVersions, 3, decode.Error, soon)
+		if c.then >= 0 {
+			p.send(p.connect(), keyApiVersions, c.then, c.result, soon)
+		}
+		p.now += c.later
+		p.send(p.connect(), keyMetadata, 1, answered, soon, noRange, func(x *decode.Exchange) { x.ClientID = "other" })
+		if got := p.book.Decide().Rulings[0].Cause; got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}

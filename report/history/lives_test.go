@@ -506,3 +506,55 @@ func TestRestartAround(t *testing.T) {
 		}
 	}
 }
+
+// TestLivedOn: a connection shows that the broker's process did not end if it began before and was
+// served afterwards.
+func TestLivedOn(t *testing.T) {
+	for _, c := range []struct {
+		name            string
+		first, answered int64
+		want            bool
+	}{
+		{"before and after", 10, 30, true}, {"it began afterwards", 11, 30, false}, {"it was served before", 10, 20, false}, {"no request was captured", 0, 30, false},
+	} {
+		v := &view{streams: []*stream{{first: moment(c.first), answered: moment(c.answered)}}}
+		if got := v.livedOn(10, 20); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// TestAnswersOfALife: answers from before a life until after it may be of that life too, because a
+// full list joins periods.
+func TestAnswersOfALife(t *testing.T) {
+	key := version{keyFetch, 12}
+	for _, c := range []struct {
+		from, to int64
+		want     bool
+	}{{10, 50, true}, {10, 30, true}, {10, 25, true}, {22, 50, true}, {20, 20, true}, {30, 30, false}, {10, 19, false}} {
+		v := &view{
+			address:  &address{answers: map[version]*spans{key: {{from: moment(c.from), to: moment(c.to)}}}, alive: spans{{from: moment(c.from), to: moment(c.to)}}},
+			restarts: []restart{{moment(20), moment(20)}, {moment(30), moment(30)}},
+		}
+		k := &Suspect{Exchange: decode.Exchange{Key: key.key, Version: key.version, Request: moment(24)}}
+		if got := v.answeredInLife(k); got != c.want {
+			t.Errorf("answered from %d to %d: %v, want %v", c.from, c.to, got, c.want)
+		}
+	}
+}
+
+// TestPauseBefore: a new table began in the longest pause without an answer, the first one of
+// several.
+func TestPauseBefore(t *testing.T) {
+	for _, c := range []struct {
+		alive spans
+		want  int64
+	}{
+		{nil, 49}, {periods(12, 14, 40, 42), 15}, {periods(5, 9, 20, 30, 40, 50), 11}, {periods(12, 14, 30, 60), 15}, {periods(12, 14, 30, 32, 60, 70), 33},
+		{periods(11, 60), 11}, {periods(8, 20, 25, 60), 21},
+	} {
+		if got := (&view{address: &address{alive: c.alive}}).pauseBefore(10, 50); got != c.want {
+			t.Errorf("%s: %d, want %d", c.alive.text(), got, c.want)
+		}
+	}
+}

@@ -581,3 +581,24 @@ func TestOneVersionRefusedToTheEnd(t *testing.T) {
 		})
 	}
 }
+
+// TestOutageBegins: with a restart soon after the request, or the first culprit after the last
+// answer.
+func TestOutageBegins(t *testing.T) {
+	const patience = int64(Patience)
+	for _, c := range []struct {
+		name             string
+		restarted        bool
+		restart, culprit int64
+		want             int64
+	}{
+		{"a restart", true, 40, 25, 40}, {"just within patience", true, 30 + patience - 1, 25, 30 + patience - 1}, {"a restart much later", true, 30 + patience, 25, 25},
+		{"an earlier culprit", false, 40, 25, 25}, {"one of before the last answer", false, 40, 20, 30}, {"one just behind it", false, 40, 21, 21}, {"a later one", false, 40, 35, 30},
+	} {
+		v := &view{culprits: []*Suspect{{Exchange: decode.Exchange{Request: moment(c.culprit)}}}}
+		o := outage{before: moment(20), isRestart: c.restarted, restart: restart{from: moment(c.restart)}}
+		if got := v.outageFrom(&o, moment(30)); got.Time != c.want {
+			t.Errorf("%s: from %d, want %d", c.name, got.Time, c.want)
+		}
+	}
+}
