@@ -131,6 +131,60 @@ func TestJoinedInALargeFrame(t *testing.T) {
 	}
 }
 
+// TestRequestHeldToTheEnd: a segment held that is exactly a likely request is one.
+func TestRequestHeldToTheEnd(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		p    []byte
+		how  Likelihood
+		isBy Direction
+		want bool
+	}{
+		{"a likely request", request(3, 1, 1, 10), Likely, ToBroker, true},
+		{"of the broker's side", request(3, 1, 1, 10), Likely, ToClient, false},
+		{"one that only fits", request(3, 1, 1, 10), Fits, ToBroker, false},
+		{"the smallest", append([]byte{0, 0, 0, wantBytes}, make([]byte, wantBytes)...), Likely, ToBroker, true},
+		{"a smaller one", append([]byte{0, 0, 0, wantBytes - 1}, make([]byte, wantBytes-1)...), Likely, ToBroker, false},
+		{"two in a segment", append(request(3, 1, 1, 10), request(3, 1, 2, 10)...), Likely, ToBroker, false},
+		{"a part of one", request(3, 1, 1, 10)[:20], Likely, ToBroker, false},
+	} {
+		c := newConn(newWorker(&Options{LooksLikeRequest: func(int64, []byte) Likelihood { return tc.how }}, new(log)), &flow{synced: [2]bool{true, true}})
+		if c.dialogue.holdsLoneRequest(c) {
+			t.Error("nothing is held")
+		}
+		c.dialogue.pending = &undecided{chunks: []chunk{{dir: ToBroker, p: []byte("other bytes")}, {dir: tc.isBy, p: tc.p}}}
+		if got := c.dialogue.holdsLoneRequest(c); got != tc.want {
+			t.Errorf("%s: %v, want %v", tc.name, got, tc.want)
+		}
+	}
+}
+
+// TestExchange: a request and its response have the same correlation id.
+func TestExchange(t *testing.T) {
+	asked, said := request(3, 1, 7, 10)[sizeBytes:], response(7, 30)[sizeBytes:]
+	for _, tc := range []struct {
+		name        string
+		asked, said []byte
+		how         Likelihood
+		certain     bool
+		want        bool
+	}{
+		{"a likely request", asked, said, Likely, false, true},
+		{"one that fits", asked, said, Fits, false, false},
+		{"one that fits, and a certain response", asked, said, Fits, true, true},
+		{"another response", asked, response(8, 30)[sizeBytes:], Likely, true, false},
+		{"the smallest", asked[:wantBytes], said[:4], Likely, false, true},
+		{"a smaller request", asked[:wantBytes-1], said, Likely, true, false},
+		{"a smaller response", asked, said[:3], Likely, true, false},
+	} {
+		opt := &Options{LooksLikeRequest: func(int64, []byte) Likelihood { return tc.how }, LooksLikeExchange: func(_, _ []byte) bool { return tc.certain }}
+		c := newConn(newWorker(opt, new(log)), &flow{})
+		if got := c.isExchange(tc.asked, tc.said); got != tc.want {
+			t.Errorf("%s: %v, want %v", tc.name, got, tc.want)
+		}
+	}
+}
+
 // TestNoFrameIsThatLong: a connection of some other protocol is given up once its bytes are more
 // than one frame has.
 func TestNoFrameIsThatLong(t *testing.T) {

@@ -59,6 +59,31 @@ func TestTwoVersionsOfBytes(t *testing.T) {
 			at(c, len(genuine)-2, []byte("junk"))
 			c.Send(capturetest.ToBroker, genuine)
 		}, Span{n - 2, n}},
+		"two versions ahead": {func(c *capturetest.Conversation) {
+			at(c, 10, genuine[10:])
+			at(c, 10, append(slices.Clone(genuine[10:len(genuine)-1]), 1))
+			c.Send(capturetest.ToBroker, genuine[:10])
+			c.Miss(capturetest.ToBroker, len(genuine)-10)
+		}, Span{10, n}},
+		"the same version ahead twice": {func(c *capturetest.Conversation) {
+			at(c, 10, genuine[10:])
+			at(c, 10, genuine[10:])
+			c.Send(capturetest.ToBroker, genuine[:10])
+			c.Miss(capturetest.ToBroker, len(genuine)-10)
+		}, Span{}},
+		"the same version ahead in another segmentation": {func(c *capturetest.Conversation) {
+			at(c, 20, genuine[20:])
+			at(c, 10, genuine[10:])
+			c.Send(capturetest.ToBroker, genuine[:10])
+			c.Miss(capturetest.ToBroker, len(genuine)-10)
+		}, Span{}},
+		"a part ahead that the receiver acknowledged before": {func(c *capturetest.Conversation) {
+			at(c, 10, genuine[10:])
+			c.Miss(capturetest.ToBroker, len(genuine))
+			c.Ack(capturetest.ToClient)
+			c.Seq[capturetest.ToBroker] -= uint32(len(genuine))
+			c.Send(capturetest.ToBroker, append(slices.Clone(genuine[:10]), []byte("other bytes for these")[:len(genuine)-10]...))
+		}, Span{}},
 		"the same bytes ahead": {func(c *capturetest.Conversation) {
 			at(c, 5, genuine[5:9])
 			c.Send(capturetest.ToBroker, genuine)
