@@ -175,9 +175,7 @@ func (c *conn) fin(d Direction, it *item) {
 func (c *conn) deliver(raw Direction, p []byte, length uint32, at capture.Position) {
 	d := raw ^ c.swapped
 	c.info.Bytes[d] += uint64(length)
-	if length > 0 {
-		c.info.LastData[d] = at
-	}
+	c.info.LastData[d] = at
 	if len(p) > 0 {
 		c.offset = int64(c.info.Bytes[d]) - int64(length) + int64(len(p))
 		c.bytes(raw, p, at)

@@ -246,7 +246,7 @@ func (c *conn) Plaintext(toServer bool, p []byte, at capture.Position) {
 		c.w.opt.Tracer.Printf(at, "TLS is decrypted from here on")
 	}
 	c.info.Outline = nil
-	if c.mode == crypted && len(p) > 0 {
+	if c.mode == crypted {
 		c.dialogue.data(c, towards(toServer), p, at)
 	}
 }
