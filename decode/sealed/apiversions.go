@@ -290,11 +290,12 @@ func (r *Reading) readRetry(all []turn, q, a *message) int {
 		return 0
 	}
 	answer, _ := readAnswer(a2, !before24, true)
+	_, old := readAnswer(a2, false, true)
 	r.Likeness, r.Answer, r.opening = ByRetry, &answer, q.size
 	if count := countAPIs(a2.size); count > 0 && a2.slack == 0 && len(answer.Releases) == 0 {
-		answer.APIs = count
+		answer.APIs, old = count, true
 	}
-	if _, old := readAnswer(a2, false, true); old || len(answer.Releases) == 0 && countAPIs(a2.size) > 0 {
+	if old {
 		r.ClientID = q2.size - minRequest
 		r.Software = q.size - q2.size - flexibleRequest
 	}
