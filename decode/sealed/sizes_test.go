@@ -13,12 +13,12 @@ import (
 
 // TestSizesOfATable: the layouts of ApiVersions responses that a release sends, by its own versions.
 func TestSizesOfATable(t *testing.T) {
-	table := func(max int16, mode decode.Mode, isRecorded bool) *decode.Table {
+	table := func(max int16, mode decode.Mode) *decode.Table {
 		r := &decode.Ranges{}
 		for k := range int16(20) {
 			r.APIs = append(r.APIs, decode.API{Key: k, Range: decode.Range{Max: max}})
 		}
-		return &decode.Table{Release: "9.8.7", Mode: mode, Recorded: isRecorded, Ranges: r}
+		return &decode.Table{Release: "9.8.7", Mode: mode, Ranges: r}
 	}
 	const v0, v1, v3, v4 = headV0 + 20*perAPI, headV1 + 20*perAPI, headV3 + 20*perFlexibleAPI + 1, headV3 + 20*perFlexibleAPI + 1
 	for _, c := range []struct {
@@ -26,9 +26,9 @@ func TestSizesOfATable(t *testing.T) {
 		t    *decode.Table
 		want [forms]int
 	}{
-		{"v0", table(0, decode.ZooKeeper, true), [forms]int{v0}}, {"v1", table(1, decode.ZooKeeper, true), [forms]int{v0, v1}}, {"v2", table(2, decode.ZooKeeper, true), [forms]int{v0, v1}},
-		{"v3", table(3, decode.KRaft, true), [forms]int{v0, v1, v3}}, {"v4", table(4, decode.KRaft, true), [forms]int{v0, v1, v3, v4}},
-		{"a controller", table(4, decode.Controller, true), [forms]int{}}, {"not recorded", table(4, decode.KRaft, false), [forms]int{}},
+		{"v0", table(0, decode.ZooKeeper), [forms]int{v0}}, {"v1", table(1, decode.ZooKeeper), [forms]int{v0, v1}}, {"v2", table(2, decode.ZooKeeper), [forms]int{v0, v1}},
+		{"v3", table(3, decode.KRaft), [forms]int{v0, v1, v3}}, {"v4", table(4, decode.KRaft), [forms]int{v0, v1, v3, v4}},
+		{"a controller", table(4, decode.Controller), [forms]int{}},
 	} {
 		all := sizesOf([]*decode.Table{c.t, c.t})
 		for f, want := range c.want {
@@ -37,7 +37,7 @@ func TestSizesOfATable(t *testing.T) {
 			}
 		}
 	}
-	older, newer := table(0, decode.ZooKeeper, true), table(0, decode.ZooKeeper, true)
+	older, newer := table(0, decode.ZooKeeper), table(0, decode.ZooKeeper)
 	newer.Release = "9.9.0"
 	if got := sizesOf([]*decode.Table{older, newer})[formV0][v0]; !slices.Equal(got, []sizedRelease{{20, "9.8", 0}, {20, "9.9", 1}}) {
 		t.Errorf("two releases of one size: %v", got)
