@@ -7,9 +7,6 @@ import "bytes"
 // the length and kind of the preface. kind is NoPreface if b does not begin with a complete one.
 // The preface can still be parsed afterwards.
 func BlankPreface(b []byte, addresses bool) (n int, kind PrefaceKind) {
-	if len(b) == 0 || !mayBePreface(b[0]) {
-		return 0, NoPreface
-	}
 	p, n, state := parsePreface(b)
 	if state != parsed {
 		return 0, NoPreface

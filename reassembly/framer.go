@@ -73,11 +73,7 @@ func (f *framer) read(c *conn, p []byte, at capture.Position) []byte {
 		}
 	}
 	for !f.complete() { // the head
-		n := f.gather(c, p)
-		p = p[n:]
-		if !f.complete() && len(p) == 0 && n == 0 {
-			return p
-		}
+		p = p[f.gather(c, p):]
 		if !f.readHead(c, at) {
 			return p
 		}
@@ -243,9 +239,7 @@ func (f *framer) startSearch(c *conn, at capture.Position) {
 		f.state = stopped
 		return
 	}
-	if f.buf != nil {
-		f.buf = f.buf[:0]
-	}
+	f.buf = f.buf[:0]
 	f.hasSize, f.hasWant, f.isHeaderLost, f.isPassedOn, f.isTentative = false, false, false, false, false
 	f.passed = 0
 	f.state, f.starts = searching, nil
@@ -261,9 +255,7 @@ func (f *framer) gap(c *conn, n int64, exact bool, at capture.Position) {
 		return
 	case f.state == searching:
 		f.joined = false
-		if f.buf != nil {
-			f.buf = f.buf[:0]
-		}
+		f.buf = f.buf[:0]
 		f.starts = nil
 		c.reportLost(f.dir, at)
 		return

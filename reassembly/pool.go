@@ -235,8 +235,8 @@ func (p *Pool[R]) Run(ctx context.Context, src capture.Source) (Stats, error) {
 	working.Wait()
 	close(filled)
 	<-collected
-	if cause := context.Cause(ctx); err == nil && cause != nil {
-		err = cause
+	if err == nil {
+		err = context.Cause(ctx)
 	}
 	return p.stats, err
 }

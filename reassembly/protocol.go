@@ -27,7 +27,7 @@ func foreignProtocol(p []byte) (_ Protocol, sure bool) {
 			return HTTP, true
 		}
 	}
-	if len(p) > 0 && p[0] == 0x16 { // a Kafka frame would be over 352 MiB
+	if p[0] == 0x16 { // a Kafka frame would be over 352 MiB
 		if len(p) < 6 {
 			return Undecided, false
 		}

@@ -37,7 +37,6 @@ type disorder struct {
 	assembled
 	base   uint32 // the sequence number that the assembler sees as assembled.next
 	since  int32  // tick at which the wait for the first missing segment began
-	missed uint32 // its sequence number
 	pages  int
 	queued []queuedPart // disjoint, ordered by sequence number
 	// isLacked: after a later segment was sent, the receiver acknowledged the bytes before the
@@ -106,7 +105,7 @@ func newReorderer(w *worker) *reorderer { return &reorderer{w: w} }
 // begin returns the state of a raw direction, whose next byte is missing.
 func (r *reorderer) begin(c *conn, raw Direction) *disorder {
 	base := c.half[raw].next
-	q := &disorder{base: base, missed: base, since: r.w.ticks, acked: base, ackedLater: base}
+	q := &disorder{base: base, since: r.w.ticks, acked: base, ackedLater: base}
 	if n := len(r.idle); n > 0 {
 		q.assembled, r.idle = r.idle[n-1], r.idle[:n-1]
 		return q
@@ -285,9 +284,7 @@ func (r *reorderer) drain(c *conn, raw Direction) {
 func (r *reorderer) endIfFilled(c *conn, raw Direction) {
 	h := &c.half[raw]
 	q := h.hole
-	if q.missed != h.next {
-		q.missed, q.since = h.next, r.w.ticks
-	}
+	q.since = r.w.ticks
 	if len(q.queued) > 0 {
 		return
 	}
