@@ -210,7 +210,7 @@ func (o *recordCipher) authentic(sc *Scratch, rec []byte, seq uint64, content, m
 // counter returns the explicit nonce of a record, if there is one. Most implementations increase
 // it by one for each record, which helps to find the place after a loss.
 func (o *recordCipher) counter(rec []byte) (n uint64, ok bool) {
-	if o.tls13 || o.aead == nil || o.explicit == 0 || len(rec) < headerSize+8 {
+	if o.aead == nil || o.explicit == 0 || len(rec) < headerSize+8 {
 		return 0, false
 	}
 	return binary.BigEndian.Uint64(rec[headerSize:]), true

@@ -45,10 +45,6 @@ func parseHeader(p []byte) (h header, ok bool) {
 
 // beginsLikeHeader reports whether p, of any length, can be the beginning of a header.
 func beginsLikeHeader(p []byte) bool {
-	if len(p) >= headerSize {
-		_, ok := parseHeader(p)
-		return ok
-	}
 	full := [headerSize]byte{typeData, 3, 3}
 	copy(full[:], p)
 	_, ok := parseHeader(full[:])
