@@ -177,7 +177,7 @@ func TestProofOfAnotherSYN(t *testing.T) {
 				table.note(f, change(segmentOf(ToClient, ack, 2000, 1010, 10)), ToClient)
 				table.challenge(f, change(segmentOf(ToBroker, syn, seq, 0, 0)))
 				s := change(tc.s)
-				d, _ := f.direction(s)
+				d, _ := f.rawDirection(s)
 				if g := table.replaced(f, s, d); (g != nil) != tc.want || f.isChallenged == tc.want || table.disbelieved > 0 == tc.want {
 					t.Errorf("%s, same ports %v, same host %v: proved %v", tc.name, samePorts, sameHost, g != nil)
 				}
