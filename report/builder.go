@@ -177,7 +177,7 @@ func (b *Builder) Report() *model.Report {
 		Captures: b.captures(),
 		Summary:  b.coverage.summary,
 		Clients:  append(b.clients.finish(hit), b.findings.inferredClients()...),
-		Timeline: b.timeline.snapshot(b.findings.verdicts(&decided)),
+		Timeline: b.timeline.snapshot(b.findings.rulesBySuspect(&decided)),
 	}
 	r.Brokers = append(b.brokers.finish(hit, r.Captures, b.opt.Hosts), b.findings.inferredBrokers()...)
 	r.Nodes, r.Connections = b.clusters.finish(hit, b.brokers.isCaptured), b.shared.finish(hit)

@@ -49,8 +49,8 @@ func suspectKey(rule int, detail string, k *history.Suspect, r *history.Ruling) 
 	return key
 }
 
-// verdicts returns the rules of all suspects by position.
-func (f *findings) verdicts(decided *history.Decisions) map[suspectPlace]int {
+// rulesBySuspect returns the rules of all suspects by position.
+func (f *findings) rulesBySuspect(decided *history.Decisions) map[suspectPlace]int {
 	out := map[suspectPlace]int{}
 	for i, k := range f.history.Suspects() {
 		x := &k.Exchange

@@ -221,8 +221,8 @@ func (t *timeline) retire(l *lane) {
 	l.isKept = true
 }
 
-// snapshot returns the current Timeline, including open lanes. verdicts are the rules of suspects.
-func (t *timeline) snapshot(verdicts map[suspectPlace]int) model.Timeline {
+// snapshot returns the current Timeline, including open lanes. bySuspect are the rules of suspects.
+func (t *timeline) snapshot(bySuspect map[suspectPlace]int) model.Timeline {
 	lanes := slices.SortedFunc(maps.Values(t.lanes), func(a, b *lane) int {
 		if a.flagged != b.flagged {
 			return cmp.Compare(b2i(b.flagged), b2i(a.flagged))
@@ -234,7 +234,7 @@ func (t *timeline) snapshot(verdicts map[suspectPlace]int) model.Timeline {
 	lanes = lanes[:shown]
 	slices.SortFunc(lanes, compareLanes)
 	for _, l := range lanes {
-		out.Lanes = append(out.Lanes, l.finish(verdicts))
+		out.Lanes = append(out.Lanes, l.finish(bySuspect))
 	}
 	return out
 }
@@ -250,7 +250,7 @@ func b2i(b bool) int {
 	return 0
 }
 
-func (l *lane) finish(verdicts map[suspectPlace]int) model.Lane {
+func (l *lane) finish(bySuspect map[suspectPlace]int) model.Lane {
 	out := model.Lane{
 		Capture: l.first.Capture, Stream: l.first.Stream,
 		Client: address(l.client), Broker: address(l.broker), ClientID: l.clientID,
@@ -273,7 +273,7 @@ func (l *lane) finish(verdicts map[suspectPlace]int) model.Lane {
 	for _, e := range events {
 		if e.rule == undecided {
 			e.rule = -1
-			if rule, ok := verdicts[suspectPlace{l.stream, e.at.Capture, e.at.Frame, e.key}]; ok {
+			if rule, ok := bySuspect[suspectPlace{l.stream, e.at.Capture, e.at.Frame, e.key}]; ok {
 				e.rule = int8(rule)
 			}
 		}
