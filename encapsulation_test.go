@@ -14,8 +14,8 @@ func TestWhatIsNotSupportedIsNamed(t *testing.T) {
 	packets := capturetest.MustRead("testdata/captures/kcat-1.7.1_broker-4.4.pcap")
 	alien := packets[0]
 	alien.Link, alien.Data = 195, []byte{1, 2, 3}
-	trill := packets[0]
-	trill.Data = capturetest.Ethernet(0x22f3, make([]byte, 60))
+	tagged := packets[0]
+	tagged.Data = capturetest.Ethernet(0x9003, make([]byte, 60))
 	for _, c := range []struct {
 		name    string
 		packets []capturetest.Packet
@@ -24,7 +24,7 @@ func TestWhatIsNotSupportedIsNamed(t *testing.T) {
 	}{
 		{"a link type beside another", append([]capturetest.Packet{alien}, packets...), exitClean, "link type IEEE802_15_4 (195): not supported (1)"},
 		{"only such a link type", []capturetest.Packet{alien, alien}, exitTrouble, "link type IEEE802_15_4 (195): not supported (2)"},
-		{"an EtherType", []capturetest.Packet{trill}, exitClean, "EtherType 0x22f3 (TRILL): not supported (1)"},
+		{"an EtherType", []capturetest.Packet{tagged}, exitClean, "EtherType 0x9003 (vendor's CPU tag): not supported (1)"},
 	} {
 		var stdout, stderr bytes.Buffer
 		code := run(t.Context(), []string{"analyze", "-"}, streams{bytes.NewReader(capturetest.Pcapng{}.Encode(c.packets)), &stdout, &stderr})
