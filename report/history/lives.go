@@ -100,13 +100,13 @@ func (v *view) changed() []int64 {
 
 // comesBack returns the index of the first table that returns after another one, 0 for none. If the
 // address served no connection in between, a broker may have gone back to its earlier release.
-func (v *view) comesBack() int {
-	for i := 2; i < len(v.adverts); i++ {
-		if v.unserved.during(v.adverts[i-1].to.Time, v.adverts[i].from.Time) {
+func (a *address) comesBack() int {
+	for i := 2; i < len(a.adverts); i++ {
+		if a.unserved.during(a.adverts[i-1].to.Time, a.adverts[i].from.Time) {
 			continue
 		}
-		for _, earlier := range v.adverts[:i-1] {
-			if same(earlier.ranges, v.adverts[i].ranges) {
+		for _, earlier := range a.adverts[:i-1] {
+			if same(earlier.ranges, a.adverts[i].ranges) {
 				return i
 			}
 		}

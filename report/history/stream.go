@@ -462,9 +462,9 @@ func (b *Book) StoppedBy(id string, addr netip.Addr, domain uint64, moment int64
 // has advertised no other one, or if an earlier one came back.
 func (b *Book) TableSince(at decode.Endpoint, moment int64) int64 {
 	since := int64(math.MinInt64)
-	if v := b.view(at); v != nil && v.comesBack() == 0 {
-		for i := 1; i < len(v.adverts) && v.adverts[i].from.Time <= moment; i++ {
-			since = v.adverts[i].from.Time
+	if a := b.addresses[at]; a != nil && a.comesBack() == 0 {
+		for i := 1; i < len(a.adverts) && a.adverts[i].from.Time <= moment; i++ {
+			since = a.adverts[i].from.Time
 		}
 	}
 	return since
