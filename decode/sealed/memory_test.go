@@ -1,29 +1,14 @@
 package sealed
 
 import (
-	"fmt"
-	"os"
-	"strings"
 	"testing"
 	"unsafe"
+
+	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
 // TestBytesOfValues: the sizes of values in constants and in the arithmetic of limits are the real ones.
 func TestBytesOfValues(t *testing.T) {
-	for _, c := range []struct {
-		file, text string
-		size       uintptr
-	}{
-		{"book.go", "4,096 of %d bytes are 160 KiB", unsafe.Sizeof(life{})},
-		{"book.go", "256 of %d bytes are 58 KiB", unsafe.Sizeof(Case{})},
-	} {
-		source, err := os.ReadFile(c.file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		words := strings.Join(strings.Fields(strings.ReplaceAll(string(source), "//", "")), " ")
-		if text := fmt.Sprintf(c.text, c.size); !strings.Contains(words, text) {
-			t.Errorf("%s does not contain %q", c.file, text)
-		}
-	}
+	capturetest.CheckSize(t, "book.go", "4,096 of %d bytes are 160 KiB", unsafe.Sizeof(life{}))
+	capturetest.CheckSize(t, "book.go", "256 of %d bytes are 58 KiB", unsafe.Sizeof(Case{}))
 }
